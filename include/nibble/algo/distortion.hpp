@@ -1,0 +1,87 @@
+// How far decoded floats are from the originals.
+#pragma once
+
+#include <cmath>
+#include <span>
+
+#include "nibble/base/config.hpp"
+
+NIBBLE_NAMESPACE_BEGIN
+
+/// The error of a round trip. All zeros for empty or unequal spans.
+struct distortion_report {
+    double rmse = 0;     ///< sqrt(mean((original - decoded)^2)), in the units of the data
+    double sqnr_db = 0;  ///< 10 log10(sum(original^2) / sum(error^2)), in decibels; infinity if nothing was lost
+    double cosine = 0;   ///< cosine of the angle between both; 1 is best, also for two zero vectors
+    double max_abs = 0;  ///< largest |original - decoded|
+};
+
+NIBBLE_NAMESPACE_END
+
+NIBBLE_BASELINE_BEGIN
+
+/// Sums that a report is made of. Parts of a tensor can be added one after the other.
+class distortion_sums {
+public:
+    /// Adds the error of some elements; spans of different length add nothing.
+    void add(std::span<const float> original, std::span<const float> decoded) noexcept {
+        if (original.size() != decoded.size()) return;
+        // Eight sums of their own: exact enough for any length, and quick without special instructions.
+        constexpr std::size_t lanes = 8;
+        double error[lanes] = {}, aa[lanes] = {}, bb[lanes] = {}, ab[lanes] = {};
+        double largest = 0;
+        const auto one = [&](std::size_t i, std::size_t lane) {
+            const double a = static_cast<double>(original[i]), b = static_cast<double>(decoded[i]), e = a - b;
+            error[lane] += e * e;
+            aa[lane] += a * a;
+            bb[lane] += b * b;
+            ab[lane] += a * b;
+            const double magnitude = e < 0 ? -e : e;
+            if (!(magnitude <= largest)) largest = magnitude;
+        };
+        std::size_t i = 0;
+        for (; i + lanes <= original.size(); i += lanes) {
+            for (std::size_t lane = 0; lane < lanes; ++lane) one(i + lane, lane);
+        }
+        for (; i < original.size(); ++i) one(i, 0);
+        for (std::size_t lane = 0; lane < lanes; ++lane) {
+            error_ += error[lane];
+            aa_ += aa[lane];
+            bb_ += bb[lane];
+            ab_ += ab[lane];
+        }
+        if (!(largest <= largest_)) largest_ = largest;
+        count_ += original.size();
+    }
+    void add(const distortion_sums& other) noexcept {
+        error_ += other.error_;
+        aa_ += other.aa_;
+        bb_ += other.bb_;
+        ab_ += other.ab_;
+        if (!(other.largest_ <= largest_)) largest_ = other.largest_;
+        count_ += other.count_;
+    }
+    distortion_report report() const noexcept {
+        if (count_ == 0) return {};
+        distortion_report r;
+        r.rmse = std::sqrt(error_ / static_cast<double>(count_));
+        r.sqnr_db = error_ > 0 ? 10.0 * std::log10(aa_ / error_) : (error_ == 0 ? HUGE_VAL : error_);
+        const double norms = std::sqrt(aa_) * std::sqrt(bb_);
+        r.cosine = norms > 0 ? ab_ / norms : (aa_ == bb_ ? 1.0 : 0.0);
+        r.max_abs = largest_;
+        return r;
+    }
+
+private:
+    double error_ = 0, aa_ = 0, bb_ = 0, ab_ = 0, largest_ = 0;
+    std::size_t count_ = 0;
+};
+
+/// Compares decoded floats with their originals, element by element.
+inline distortion_report distortion(std::span<const float> original, std::span<const float> decoded) noexcept {
+    distortion_sums sums;
+    sums.add(original, decoded);
+    return sums.report();
+}
+
+NIBBLE_BASELINE_END

@@ -1,0 +1,91 @@
+// Who runs the pieces of an operation. nibble starts no thread of its own accord: the default runs everything in the calling thread.
+#pragma once
+
+#include <concepts>
+#include <cstddef>
+#include <memory>
+#include <type_traits>
+
+#include "nibble/base/config.hpp"
+
+NIBBLE_NAMESPACE_BEGIN
+
+/// One piece of work: call it with an index. Refers to the caller's stack; valid until the executor returns.
+class task {
+public:
+    template <class Fn>
+        requires(!std::same_as<std::remove_cvref_t<Fn>, task>)
+    NIBBLE_INLINE explicit task(Fn& fn) noexcept
+        : context_(std::addressof(fn)), call_([](void* context, std::size_t i) { (*static_cast<Fn*>(context))(i); }) {}
+    NIBBLE_INLINE void operator()(std::size_t i) const { call_(context_, i); }
+
+private:
+    void* context_;
+    void (*call_)(void*, std::size_t);
+};
+
+/// Refers to a callable `run(std::size_t count, nibble::task piece)` that calls piece(i) once for each i in 0 .. count - 1, in any
+/// order, from any threads, and returns when all are done. The callable must outlive the executor. OpenMP plugs in so:
+///
+///     auto openmp = [](std::size_t n, nibble::task piece) {
+///         #pragma omp parallel for schedule(dynamic)
+///         for (std::size_t i = 0; i < n; ++i) piece(i);
+///     };
+///     nibble::gemv(w, x, y, openmp);
+///
+/// If it has `concurrency()`, that many threads are expected; else 16.
+class executor {
+public:
+    /// Runs everything in the calling thread.
+    NIBBLE_INLINE constexpr executor() noexcept = default;
+
+    template <class Run>
+        requires(!std::same_as<std::remove_cvref_t<Run>, executor> && std::invocable<Run&, std::size_t, task>)
+    NIBBLE_INLINE executor(Run&& run) noexcept  // NOLINT(google-explicit-constructor)
+        : context_(const_cast<void*>(static_cast<const void*>(std::addressof(run)))),
+          call_([](void* context, std::size_t count, task piece) { (*static_cast<std::remove_reference_t<Run>*>(context))(count, piece); }) {
+        if constexpr (requires { static_cast<std::size_t>(run.concurrency()); }) {
+            concurrency_ = static_cast<std::size_t>(run.concurrency());
+            if (concurrency_ == 0) concurrency_ = 1;
+        } else {
+            concurrency_ = 16;
+        }
+    }
+
+    /// Threads that may work at once; 1 means serial.
+    NIBBLE_INLINE std::size_t concurrency() const noexcept { return concurrency_; }
+
+    template <class Fn>
+    NIBBLE_INLINE void operator()(std::size_t count, Fn&& fn) const {
+        if (call_ == nullptr || count <= 1) {
+            for (std::size_t i = 0; i < count; ++i) fn(i);
+        } else {
+            call_(context_, count, task(fn));
+        }
+    }
+
+private:
+    void* context_ = nullptr;
+    void (*call_)(void*, std::size_t, task) = nullptr;
+    std::size_t concurrency_ = 1;
+};
+
+namespace detail {
+/// Splits 0 .. count - 1 into ranges whose length is a multiple of `step`, enough of them to balance, and runs fn(first, last).
+template <class Fn>
+NIBBLE_INLINE void for_ranges(const executor& threads, std::size_t count, std::size_t step, Fn&& fn) {
+    const std::size_t steps = count / step + (count % step != 0 ? 1 : 0);
+    if (threads.concurrency() == 1 || steps <= 1) {
+        if (count != 0) fn(std::size_t{0}, count);
+        return;
+    }
+    const std::size_t wanted = 8 * threads.concurrency();
+    const std::size_t length = (steps + wanted - 1) / wanted * step;
+    threads(count / length + (count % length != 0 ? 1 : 0), [&](std::size_t i) {
+        const std::size_t first = i * length;
+        fn(first, count - first < length ? count : first + length);
+    });
+}
+}  // namespace detail
+
+NIBBLE_NAMESPACE_END

@@ -1,0 +1,95 @@
+// Products with packed weights: gemv and gemm, on packed rows as files hold them and on panels.
+#pragma once
+
+#include <span>
+
+#include "nibble/algo/executor.hpp"
+#include "nibble/algo/panel.hpp"
+#include "nibble/kernel/dispatch.hpp"
+#include "nibble/tensor/packed.hpp"
+#include "nibble/tensor/shape.hpp"
+
+NIBBLE_BASELINE_BEGIN
+
+namespace internal {
+
+/// Prepares the float rows once and runs the kernel over ranges of packed rows.
+/// @param run run(first_row, rows, workspace)
+template <class F, class Run>
+status multiply(std::size_t rows, std::size_t cols, const float* x, std::size_t count, float* y, const executor& threads, Run&& run) noexcept {
+    if (rows == 0 || count == 0) return {};
+    if (cols == 0) {
+        for (std::size_t i = 0; i < count * rows; ++i) y[i] = 0.0f;
+        return {};
+    }
+    const auto& entry = find_kernel<op::linear, F>();
+    auto memory = aligned_buffer::make(entry.workspace(count, cols));
+    if (!memory) return memory.status();
+    std::byte* workspace = memory->data();
+    detail::for_ranges(threads, count, op::linear::prepare_step,
+               [&](std::size_t first, std::size_t last) { entry.prepare(x, first, last, count, cols, workspace); });
+    detail::for_ranges(threads, rows, op::linear::row_step,
+               [&](std::size_t first, std::size_t last) { run(entry, first, last - first, static_cast<const std::byte*>(workspace)); });
+    return {};
+}
+
+template <class W>
+status check_product(const W& w, dense_view<const float> x, dense_view<float> y) noexcept {
+    if (x.cols() != w.cols() || y.cols() != w.rows() || x.rows() != y.rows()) return errc::shape_mismatch;
+    if (!w.valid() || !x.valid() || !y.valid()) return errc::invalid_argument;
+    const auto in = x.bytes(), out = y.bytes();
+    if (!in.empty() && !out.empty() && in.data() < out.data() + out.size() && out.data() < in.data() + in.size()) return errc::overlap;
+    return {};
+}
+
+}  // namespace internal
+
+/// y[n][rows] = x[n][cols] W^T; x and y row-major, not overlapping.
+/// Integer kernels round x to 8 bits in groups of 32 columns: an element of y differs from the exact product by at most
+/// sum over groups of (largest |x| of the group / 254) * sum |w|, and by float rounding. The reference level does not round x.
+/// @return errc::shape_mismatch, invalid_argument (sizes, null), overlap, out_of_memory
+template <any_format F>
+status gemm(packed_view<F> w, dense_view<const float> x, dense_view<float> y, executor threads = {}) noexcept {
+    if (const status fine = internal::check_product(w, x, y); !fine) return fine;
+    return internal::multiply<F>(w.rows(), w.cols(), x.data(), x.rows(), y.data(), threads,
+                               [&](const op::linear::entry& entry, std::size_t first, std::size_t rows, const std::byte* workspace) {
+                                   entry.run(w.data() + first * w.stride(), rows, w.cols(), workspace, x.rows(), y.data() + first, w.rows());
+                               });
+}
+
+/// The same with weights in panel order.
+template <any_format F>
+status gemm(const panel_tensor<F>& w, dense_view<const float> x, dense_view<float> y, executor threads = {}) noexcept {
+    if constexpr (affine_format<F>) {
+        if (const status fine = internal::check_product(w, x, y); !fine) return fine;
+        return internal::multiply<F>(w.rows(), w.cols(), x.data(), x.rows(), y.data(), threads,
+                                   [&](const op::linear::entry&, std::size_t first, std::size_t rows, const std::byte* workspace) {
+                                       find_kernel<op::panel_linear, F>().run(w.data() + first / panel::rows * w.panel_bytes(), rows, w.cols(),
+                                                                              workspace, x.rows(), y.data() + first, w.rows());
+                                   });
+    } else {
+        return gemm(w.packed(), x, y, threads);
+    }
+}
+
+/// y[rows] = W x, with x[cols]. Errors and accuracy as for gemm.
+template <any_format F>
+status gemv(packed_view<F> w, std::span<const float> x, std::span<float> y, executor threads = {}) noexcept {
+    return gemm(w, dense_view<const float>(x, nibble::shape{1, w.cols()}), dense_view<float>(y, nibble::shape{1, w.rows()}), threads);
+}
+template <any_format F>
+status gemv(const panel_tensor<F>& w, std::span<const float> x, std::span<float> y, executor threads = {}) noexcept {
+    return gemm(w, dense_view<const float>(x, nibble::shape{1, w.cols()}), dense_view<float>(y, nibble::shape{1, w.rows()}), threads);
+}
+
+// Owned tensors and writable spans are views too; templates do not convert by themselves.
+template <any_format F>
+status gemm(const packed_tensor<F>& w, dense_view<const float> x, dense_view<float> y, executor threads = {}) noexcept {
+    return gemm(w.view(), x, y, threads);
+}
+template <any_format F>
+status gemv(const packed_tensor<F>& w, std::span<const float> x, std::span<float> y, executor threads = {}) noexcept {
+    return gemv(w.view(), x, y, threads);
+}
+
+NIBBLE_BASELINE_END

@@ -1,0 +1,262 @@
+// Quantize: floats to packed rows.
+#pragma once
+
+#include <algorithm>
+#include <atomic>
+#include <cstring>
+#include <span>
+
+#include "nibble/algo/executor.hpp"
+#include "nibble/kernel/dispatch.hpp"
+#include "nibble/tensor/packed.hpp"
+#include "nibble/tensor/shape.hpp"
+
+NIBBLE_NAMESPACE_BEGIN
+
+/// What to do with NaN, infinities, and values whose scale fp16 cannot hold.
+enum class nonfinite : std::uint8_t {
+    error,  ///< fail with errc::nonfinite or errc::out_of_range
+    clamp,  ///< NaN becomes 0; infinities and oversized values saturate at the largest magnitude that the format holds
+};
+
+/// How to quantize. The default is what ggml does, in the calling thread.
+struct quantize_options {
+    search how = search::reference;
+    std::span<const float> importance = {};     ///< one weight a column (finite, not negative), or empty
+    nonfinite on_nonfinite = nonfinite::error;
+    executor threads = {};
+};
+
+NIBBLE_NAMESPACE_END
+
+NIBBLE_BASELINE_BEGIN
+
+namespace internal {
+
+/// The largest magnitude that a format certainly holds.
+template <class F>
+NIBBLE_INLINE constexpr float safe_magnitude() noexcept {
+    if constexpr (checks_scales<F>) return F::safe_magnitude;
+    else return 3.402823466e38f;
+}
+
+/// True if no scale in these packed rows is NaN or infinite.
+template <class F>
+inline bool scales_are_finite(const std::byte* packed, std::size_t blocks) noexcept {
+    if constexpr (checks_scales<F>) {
+        const auto* block = reinterpret_cast<const typename F::block*>(packed);
+        for (std::size_t b = 0; b < blocks; ++b) {
+            if (!F::finite(block[b])) return false;
+        }
+    }
+    return true;
+}
+
+/// Copies a row, NaN to 0 and everything else into +-limit.
+inline void clamp_row(const float* from, float* to, std::size_t count, float limit) noexcept {
+    for (std::size_t i = 0; i < count; ++i) {
+        std::uint32_t bits;
+        std::memcpy(&bits, from + i, sizeof bits);
+        const std::uint32_t magnitude = bits & 0x7FFFFFFFu;
+        if (magnitude > 0x7F800000u) bits = 0;
+        else if (magnitude > std::bit_cast<std::uint32_t>(limit)) bits = (bits & 0x80000000u) | std::bit_cast<std::uint32_t>(limit);
+        std::memcpy(to + i, &bits, sizeof bits);
+    }
+}
+
+/// Quantizes rows of any length in one range: pads what does not fill its last block, and keeps the nonfinite policy.
+template <class F>
+class row_quantizer {
+public:
+    row_quantizer(std::size_t cols, const quantize_options& options) noexcept : options_(options), cols_(cols), bytes_(row_bytes<F>(cols)) {
+        if constexpr (block_format<F>) padded_ = divide_up(cols, F::block_size) * F::block_size;
+        else padded_ = cols;
+    }
+
+    status run(const float* values, std::size_t rows, std::byte* out) noexcept {
+        // Rows in stretches that stay in the cache between the look at their magnitude and their encoding.
+        const std::size_t stretch = cols_ >= 8192 ? 1 : 8192 / (cols_ + 1) + 1;
+        for (std::size_t r = 0; r < rows; r += stretch) {
+            const std::size_t here = rows - r < stretch ? rows - r : stretch;
+            if (const status done = encode(values + r * cols_, here, out + r * bytes_); !done) {
+                return status(done.error(), done.message(), r * cols_);
+            }
+        }
+        return {};
+    }
+
+private:
+    status encode(const float* values, std::size_t rows, std::byte* out) noexcept {
+        const std::uint32_t largest = find_kernel<op::magnitude, F>()(values, rows * cols_);
+        const bool clean = largest < 0x7F800000u;
+        if (clean && largest <= std::bit_cast<std::uint32_t>(safe_magnitude<F>())) return write(values, rows, out);
+        const bool clamp = options_.on_nonfinite == nonfinite::clamp;
+        if (!clean && !clamp) return errc::nonfinite;
+        for (std::size_t r = 0; r < rows; ++r, values += cols_, out += bytes_) {
+            // Large but finite values often work: the scale decides.
+            if (find_kernel<op::magnitude, F>()(values, cols_) < 0x7F800000u) {
+                if (const status done = write(values, 1, out); !done) return done;
+                if (scales_are_finite<F>(out, padded_ / F::block_size)) continue;
+                if (!clamp) return errc::out_of_range;
+            }
+            if (const status room = reserve(); !room) return room;
+            clamp_row(values, row_.floats(), cols_, safe_magnitude<F>());
+            if (const status done = write(row_.floats(), 1, out); !done) return done;
+        }
+        return {};
+    }
+
+    status write(const float* values, std::size_t rows, std::byte* out) noexcept {
+        const auto& entry = find_kernel<op::quantize, F>();
+        if (padded_ == cols_) {
+            entry(values, rows, cols_, importance(), out);
+            return {};
+        }
+        if (const status room = reserve(); !room) return room;
+        for (std::size_t r = 0; r < rows; ++r) {
+            float* row = row_.floats();
+            if (values != row) std::memcpy(row, values + r * cols_, cols_ * sizeof(float));
+            std::memset(row + cols_, 0, (padded_ - cols_) * sizeof(float));
+            entry(row, 1, padded_, importance(), out + r * bytes_);
+        }
+        return {};
+    }
+
+    /// Memory for one padded row and, behind it, padded importance.
+    status reserve() noexcept {
+        if (row_.size() != 0) return {};
+        auto memory = aligned_buffer::make(2 * padded_ * sizeof(float));
+        if (!memory) return memory.status();
+        row_ = std::move(*memory);
+        if (!options_.importance.empty()) {
+            std::memcpy(row_.floats() + padded_, options_.importance.data(), cols_ * sizeof(float));
+            std::memset(row_.floats() + padded_ + cols_, 0, (padded_ - cols_) * sizeof(float));
+        }
+        return {};
+    }
+    const float* importance() noexcept {
+        if (options_.importance.empty()) return nullptr;
+        return padded_ == cols_ ? options_.importance.data() : row_.floats() + padded_;
+    }
+
+    const quantize_options& options_;
+    std::size_t cols_, bytes_, padded_;
+    aligned_buffer row_;
+};
+
+NIBBLE_INLINE bool overlaps(const void* a, std::size_t a_size, const void* b, std::size_t b_size) noexcept {
+    const auto x = reinterpret_cast<std::uintptr_t>(a), y = reinterpret_cast<std::uintptr_t>(b);
+    return a_size != 0 && b_size != 0 && x < y + b_size && y < x + a_size;
+}
+
+inline status check_importance(const quantize_options& options, std::size_t cols) noexcept {
+    if (options.importance.empty()) return {};
+    if (options.importance.size() != cols) return errc::bad_importance;
+    for (std::size_t i = 0; i < cols; ++i) {
+        std::uint32_t bits;
+        std::memcpy(&bits, options.importance.data() + i, sizeof bits);
+        if (bits != 0x80000000u && bits >= 0x7F800000u) return status(errc::bad_importance, {}, i);
+    }
+    return {};
+}
+
+}  // namespace internal
+
+/// Quantizes with one set of options; holds no memory. See quantize() for the errors.
+template <any_format F>
+class quantizer {
+public:
+    explicit quantizer(quantize_options options = {}) noexcept : options_(options) {}
+
+    /// Allocates the packed tensor: x[rows][cols] to the same shape in format F.
+    result<packed_tensor<F>> operator()(dense_view<const float> x) const noexcept {
+        auto tensor = packed_tensor<F>::make(x.shape());
+        if (!tensor) return tensor.status();
+        if (const status done = (*this)(x, tensor->span()); !done) return done;
+        return tensor;
+    }
+
+    /// Writes into the caller's memory, which must not overlap x. On an error the contents of `out` are unspecified; nothing is
+    /// written at all when the arguments do not fit together.
+    status operator()(dense_view<const float> x, packed_span<F> out) const noexcept {
+        if (x.shape() != out.shape()) return errc::shape_mismatch;
+        if (const auto size = packed_bytes<F>(x.shape()); !size) return size.status();
+        if (!x.valid() || !out.valid()) {
+            const bool null = x.shape().elements() != 0 && (x.data() == nullptr || out.data() == nullptr);
+            return null ? errc::invalid_argument : errc::size_mismatch;
+        }
+        if (const status fine = internal::check_importance(options_, x.cols()); !fine) return fine;
+        if (x.shape().elements() == 0) return {};
+        if (internal::overlaps(x.data(), x.elements().size_bytes(), out.data(), out.bytes().size())) return errc::overlap;
+
+        std::atomic<bool> failed{false};
+        status why;
+        detail::for_ranges(options_.threads, x.rows(), 1, [&](std::size_t first, std::size_t last) {
+            if (failed.load(std::memory_order_relaxed)) return;
+            internal::row_quantizer<F> rows(x.cols(), options_);
+            const status done = rows.run(x.data() + first * x.cols(), last - first, out.data() + first * out.stride());
+            if (!done && !failed.exchange(true)) why = status(done.error(), done.message(), done.where() + first * x.cols());
+        });
+        return why;
+    }
+
+private:
+    quantize_options options_;
+};
+
+/// Packs src[rows][cols] into dst.
+/// @param src  exactly rows * cols floats
+/// @param dst  exactly rows * row_bytes<F>(cols) bytes, at any address, not overlapping src
+/// @return errc::size_mismatch, overflow, overlap, invalid_argument (null), nonfinite, out_of_range, bad_importance, out_of_memory
+template <any_format F>
+status quantize(std::span<const float> src, std::span<std::byte> dst, shape s, quantize_options options = {}) noexcept {
+    return quantizer<F>(options)(dense_view<const float>(src, s), packed_span<F>(dst, s));
+}
+
+/// Packs the floats of `buffer` into the front of the same memory; what lies behind the packed rows is unspecified afterwards.
+/// The input is checked before anything is overwritten, so an error leaves the floats as they were.
+/// @param buffer exactly rows * cols floats
+/// @return a view into `buffer`; errc::invalid_argument if a packed row is longer than a row of floats (a few columns in a large block),
+///         and the errors of quantize()
+template <any_format F>
+result<packed_view<F>> quantize_in_place(std::span<float> buffer, shape s, quantize_options options = {}) noexcept {
+    const auto size = packed_bytes<F>(s);
+    if (!size) return size.status();
+    if (buffer.size() != s.elements()) return errc::size_mismatch;
+    if (s.elements() == 0) return packed_view<F>(reinterpret_cast<const std::byte*>(buffer.data()), nibble::shape{s.rows, s.cols});
+    if (buffer.data() == nullptr) return errc::invalid_argument;
+    const std::size_t bytes = row_bytes<F>(s.cols);
+    if (bytes > s.cols * sizeof(float)) {
+        return status(errc::invalid_argument, "a packed row is longer than its floats: use quantize() with separate memory");
+    }
+    if (const status fine = internal::check_importance(options, s.cols); !fine) return fine;
+
+    // Stretches of rows go through a buffer, because a packed row may reach into the floats of its own stretch.
+    const std::size_t stretch = (std::min<std::size_t>)(s.rows, 16 * options.threads.concurrency() + 65536 / s.cols);
+    auto memory = aligned_buffer::make(stretch * bytes);
+    if (!memory) return memory.status();
+    const quantizer<F> pack(options);
+    const auto rows_at = [&](std::size_t r, std::size_t count) {
+        return dense_view<const float>(buffer.data() + r * s.cols, nibble::shape{count, s.cols});
+    };
+    // A dry run where something could fail, so that no float is lost.
+    if (options.on_nonfinite == nonfinite::error) {
+        for (std::size_t r = 0; r < s.rows; r += stretch) {
+            const std::size_t here = (std::min)(stretch, s.rows - r);
+            const auto view = rows_at(r, here);
+            const std::uint32_t largest = find_kernel<op::magnitude, F>()(view.data(), here * s.cols);
+            if (largest >= 0x7F800000u) return status(errc::nonfinite, {}, r * s.cols);
+            if (largest <= std::bit_cast<std::uint32_t>(internal::safe_magnitude<F>())) continue;
+            if (const status done = pack(view, packed_span<F>(memory->data(), view.shape())); !done) return done;
+        }
+    }
+    auto* out = reinterpret_cast<std::byte*>(buffer.data());
+    for (std::size_t r = 0; r < s.rows; r += stretch) {
+        const std::size_t here = (std::min)(stretch, s.rows - r);
+        if (const status done = pack(rows_at(r, here), packed_span<F>(memory->data(), nibble::shape{here, s.cols})); !done) return done;
+        std::memcpy(out + r * bytes, memory->data(), here * bytes);
+    }
+    return packed_view<F>(out, s);
+}
+
+NIBBLE_BASELINE_END

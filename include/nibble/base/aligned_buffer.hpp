@@ -1,0 +1,54 @@
+// Memory that kernels like: 64-byte aligned, move-only, and a failed allocation is a value.
+#pragma once
+
+#include <cstddef>
+#include <cstdlib>
+#include <new>
+#include <span>
+#include <utility>
+
+#include "nibble/base/config.hpp"
+#include "nibble/base/result.hpp"
+
+NIBBLE_NAMESPACE_BEGIN
+
+/// Owns `size()` uninitialised bytes, aligned to a cache line.
+class aligned_buffer {
+public:
+    static constexpr std::size_t alignment = 64;
+
+    NIBBLE_INLINE aligned_buffer() noexcept = default;
+    NIBBLE_INLINE aligned_buffer(aligned_buffer&& other) noexcept
+        : data_(std::exchange(other.data_, nullptr)), size_(std::exchange(other.size_, 0)) {}
+    NIBBLE_INLINE aligned_buffer& operator=(aligned_buffer&& other) noexcept {
+        std::swap(data_, other.data_);
+        std::swap(size_, other.size_);
+        return *this;
+    }
+    NIBBLE_INLINE ~aligned_buffer() { std::free(data_); }
+
+    /// @return errc::out_of_memory if there is none; 0 bytes always succeed.
+    NIBBLE_INLINE static result<aligned_buffer> make(std::size_t size) noexcept {
+        aligned_buffer buffer;
+        if (size == 0) return buffer;
+        if (size > static_cast<std::size_t>(-1) - alignment) return errc::overflow;
+        buffer.data_ = static_cast<std::byte*>(std::aligned_alloc(alignment, (size + alignment - 1) / alignment * alignment));
+        if (buffer.data_ == nullptr) return errc::out_of_memory;
+        buffer.size_ = size;
+        return buffer;
+    }
+
+    NIBBLE_INLINE std::byte* data() noexcept { return data_; }
+    NIBBLE_INLINE const std::byte* data() const noexcept { return data_; }
+    NIBBLE_INLINE std::size_t size() const noexcept { return size_; }
+    NIBBLE_INLINE std::span<std::byte> bytes() noexcept { return {data_, size_}; }
+    NIBBLE_INLINE std::span<const std::byte> bytes() const noexcept { return {data_, size_}; }
+    /// The start of the memory as floats.
+    NIBBLE_INLINE float* floats() noexcept { return reinterpret_cast<float*>(data_); }
+
+private:
+    std::byte* data_ = nullptr;
+    std::size_t size_ = 0;
+};
+
+NIBBLE_NAMESPACE_END

@@ -1,0 +1,49 @@
+// Little-endian numbers at any address, and arithmetic that notices overflow.
+#pragma once
+
+#include <bit>
+#include <concepts>
+#include <cstddef>
+#include <cstdint>
+
+#include "nibble/base/config.hpp"
+
+NIBBLE_NAMESPACE_BEGIN
+
+/// Unsigned integer with the size of T.
+template <std::size_t Bytes>
+using uint_of = std::conditional_t<Bytes == 1, std::uint8_t,
+                                   std::conditional_t<Bytes == 2, std::uint16_t, std::conditional_t<Bytes == 4, std::uint32_t, std::uint64_t>>>;
+
+/// A number as files store it: little endian, alignment 1. Blocks are made of these, so that any byte span can hold them.
+template <class T>
+struct stored {
+    std::uint8_t bytes[sizeof(T)];
+
+    NIBBLE_INLINE constexpr T get() const noexcept {
+        uint_of<sizeof(T)> bits = 0;
+        for (std::size_t i = 0; i < sizeof(T); ++i) {
+            bits = static_cast<uint_of<sizeof(T)>>(bits | (static_cast<uint_of<sizeof(T)>>(bytes[i]) << (8 * i)));
+        }
+        return std::bit_cast<T>(bits);
+    }
+    NIBBLE_INLINE constexpr void set(T value) noexcept {
+        const auto bits = std::bit_cast<uint_of<sizeof(T)>>(value);
+        for (std::size_t i = 0; i < sizeof(T); ++i) bytes[i] = static_cast<std::uint8_t>(bits >> (8 * i));
+    }
+};
+
+/// a * b, or false if it does not fit.
+NIBBLE_INLINE constexpr bool checked_multiply(std::size_t a, std::size_t b, std::size_t& product) noexcept {
+    return !__builtin_mul_overflow(a, b, &product);
+}
+
+/// a + b, or false if it does not fit.
+NIBBLE_INLINE constexpr bool checked_add(std::size_t a, std::size_t b, std::size_t& sum) noexcept {
+    return !__builtin_add_overflow(a, b, &sum);
+}
+
+/// Quotient rounded up; `b` must not be 0.
+NIBBLE_INLINE constexpr std::size_t divide_up(std::size_t a, std::size_t b) noexcept { return a / b + (a % b != 0 ? 1 : 0); }
+
+NIBBLE_NAMESPACE_END

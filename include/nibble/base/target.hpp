@@ -1,0 +1,48 @@
+// Regions: the only file with target and floating-point pragmas.
+//
+// Templates defined between NIBBLE_TARGET_BEGIN_X and NIBBLE_TARGET_END may use the instructions of X wherever they are
+// instantiated. A region adds features to those of the translation unit and never takes any away. Inside a region it is
+// forbidden to #include anything, to test __AVX2__ and its like, to call std:: algorithms (they stay baseline code), to define
+// a vector at namespace scope, and to let a vector type cross the region's border.
+//
+// Between NIBBLE_EXACT_BEGIN and NIBBLE_EXACT_END a * b + c is two roundings, whatever the flags say: the bytes that a
+// quantizer writes depend on it. GCC decides this for the function that a product ends up in, Clang where it is written, so both
+// the formats' NIBBLE_INLINE searches and the kernels that call them stand between these macros.
+#pragma once
+
+#include "nibble/base/config.hpp"
+
+#if defined(__x86_64__) || defined(_M_X64)
+#define NIBBLE_X86 1
+#include <immintrin.h>
+#elif defined(__aarch64__)
+#define NIBBLE_ARM64 1
+#include <arm_neon.h>
+#endif
+
+#define NIBBLE_PRAGMA(text) _Pragma(#text)
+
+#if defined(__clang__)
+#define NIBBLE_TARGET_BEGIN(features) NIBBLE_PRAGMA(clang attribute push(__attribute__((target(features))), apply_to = function))
+#define NIBBLE_TARGET_END _Pragma("clang attribute pop")
+#if defined(NIBBLE_X86)
+#define NIBBLE_EXACT_BEGIN \
+    _Pragma("float_control(push)") _Pragma("float_control(precise, on)") _Pragma("clang fp contract(off)")
+#define NIBBLE_EXACT_END _Pragma("float_control(pop)")
+#else
+// Clang knows float_control on few targets; without it the rest of the translation unit loses contraction, which is only speed.
+#define NIBBLE_EXACT_BEGIN _Pragma("clang fp contract(off)")
+#define NIBBLE_EXACT_END
+#endif
+#else
+#define NIBBLE_TARGET_BEGIN(features) _Pragma("GCC push_options") NIBBLE_PRAGMA(GCC target(features))
+#define NIBBLE_TARGET_END _Pragma("GCC pop_options")
+#define NIBBLE_EXACT_BEGIN _Pragma("GCC push_options") _Pragma("GCC optimize(\"fp-contract=off\", \"no-fast-math\")")
+#define NIBBLE_EXACT_END _Pragma("GCC pop_options")
+#endif
+
+// Feature lists, never arch=: that breaks always-inline helpers.
+#define NIBBLE_TARGET_BEGIN_AVX2 NIBBLE_TARGET_BEGIN("avx2,fma,f16c,bmi,bmi2")
+#define NIBBLE_TARGET_BEGIN_AVXVNNI NIBBLE_TARGET_BEGIN("avx2,fma,f16c,bmi,bmi2,avxvnni")
+#define NIBBLE_TARGET_BEGIN_AVX512 \
+    NIBBLE_TARGET_BEGIN("avx2,fma,f16c,bmi,bmi2,avx512f,avx512bw,avx512vl,avx512dq,avx512cd,avx512vnni,avx512vbmi")

@@ -1,0 +1,116 @@
+// Drives a format's search over many blocks, N (sub-)blocks at once, one a lane. The one-lane instance is the scalar definition.
+//
+// A format that searches its scales offers
+//   unit_size                         elements that one lane works on (a sub-block, or the whole block)
+//   fits<Units>                       arrays for what the search finds, one entry a unit
+//   search<N>(x, fits, at)            fills entries at .. at + N - 1 from x[unit_size][N]
+//   assemble<N>(values, fits, at, block)  writes one block from its values and its entries, which start at `at`
+// and, if importance matters to it, search_weighted<N>(x, importance, sigma, fits, at), assemble_weighted<N>, and
+//   sigma(sum_of_squares, count)      the variance term of the weights; row_sigma says whether over the row or the block
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+#include "nibble/base/lanes.hpp"
+#include "nibble/format/concepts.hpp"
+
+NIBBLE_EXACT_BEGIN
+NIBBLE_NAMESPACE_BEGIN
+
+/// A format whose encoder can run in lanes.
+template <class F>
+concept searched_format = block_format<F> && requires { F::unit_size; };
+
+/// A searched format that uses importance; the others ignore it, as the reference does.
+template <class F>
+concept weighted_format = searched_format<F> && requires { F::row_sigma; };
+
+/// Finds a flaw in a packed block: scales that are NaN or infinite. Formats without such scales have no `finite`.
+template <class F>
+concept checks_scales = requires(const typename F::block& packed) {
+    { F::finite(packed) } -> std::same_as<bool>;
+    { F::safe_magnitude } -> std::convertible_to<float>;
+};
+
+namespace detail {
+/// From element 0, in order: the order is part of the bytes.
+NIBBLE_INLINE float sum_of_squares(const float* values, std::size_t count) noexcept {
+    float sum = 0.0f;
+    for (std::size_t i = 0; i < count; ++i) sum = sum + values[i] * values[i];
+    return sum;
+}
+}  // namespace detail
+
+/// Encodes `blocks` blocks that lie one after the other, with the reference search.
+/// @param blocks_per_row  where importance starts again; `blocks` is a multiple of it unless importance is null
+/// @param importance      blocks_per_row * block_size weights, or null
+template <searched_format F, int N>
+NIBBLE_INLINE void encode_blocks(const float* values, std::size_t blocks, std::size_t blocks_per_row, const float* importance,
+                                 typename F::block* out) noexcept {
+    constexpr std::size_t lanes = N, units = F::block_size / F::unit_size;
+    constexpr std::size_t batch = lanes > units ? lanes / units : 1;  // blocks that fill the lanes
+    static_assert(batch * units % lanes == 0);
+    if constexpr (!weighted_format<F>) importance = nullptr;
+
+    for (std::size_t first = 0; first < blocks; first += batch) {
+        const std::size_t here = blocks - first < batch ? blocks - first : batch;
+        typename F::template fits<batch * units> fits;
+        [[maybe_unused]] float sigma[batch];
+        if constexpr (weighted_format<F>) {
+            if (importance != nullptr) {
+                for (std::size_t b = 0; b < batch; ++b) {
+                    const std::size_t block = first + (b < here ? b : here - 1);
+                    if constexpr (F::row_sigma) {
+                        const std::size_t count = blocks_per_row * F::block_size;
+                        sigma[b] = F::sigma(detail::sum_of_squares(values + block / blocks_per_row * count, count), count);
+                    } else {
+                        sigma[b] = F::sigma(detail::sum_of_squares(values + block * F::block_size, F::block_size), F::block_size);
+                    }
+                }
+            }
+        }
+        for (std::size_t at = 0; at < batch * units; at += lanes) {
+            const float* from[N];
+            [[maybe_unused]] const float* weights_from[N];
+            [[maybe_unused]] float lane_sigma[N];
+            for (std::size_t lane = 0; lane < lanes; ++lane) {
+                const std::size_t wanted = (at + lane) / units;
+                const std::size_t b = wanted < here ? wanted : here - 1;  // lanes without a block repeat the last one
+                const std::size_t unit = (at + lane) % units;
+                from[lane] = values + (first + b) * F::block_size + unit * F::unit_size;
+                if constexpr (weighted_format<F>) {
+                    if (importance != nullptr) {
+                        weights_from[lane] = importance + (first + b) % blocks_per_row * F::block_size + unit * F::unit_size;
+                        lane_sigma[lane] = sigma[b];
+                    }
+                }
+            }
+            alignas(64) float x[F::unit_size][N];
+            gather_lanes<N>(from, x);
+            if constexpr (weighted_format<F>) {
+                if (importance != nullptr) {
+                    alignas(64) float weights[F::unit_size][N];
+                    gather_lanes<N>(weights_from, weights);
+                    F::template search_weighted<N>(x, weights, f32x<N>::load(lane_sigma), fits, at);
+                    continue;
+                }
+            }
+            F::template search<N>(x, fits, at);
+        }
+        for (std::size_t b = 0; b < here; ++b) {
+            const float* block_values = values + (first + b) * F::block_size;
+            if constexpr (weighted_format<F>) {
+                if (importance != nullptr) {
+                    F::template assemble_weighted<N>(block_values, fits, b * units, out[first + b]);
+                    continue;
+                }
+            }
+            F::template assemble<N>(block_values, fits, b * units, out[first + b]);
+        }
+    }
+}
+
+NIBBLE_NAMESPACE_END
+NIBBLE_EXACT_END

@@ -1,0 +1,37 @@
+// Layouts: the structure of a block in memory, as types. Kernels are written for layouts, not for names of formats: two formats of
+// one layout share their machine code, a user's own format among them.
+#pragma once
+
+#include "nibble/base/config.hpp"
+
+NIBBLE_NAMESPACE_BEGIN
+namespace layout {
+
+/// One float, half or bfloat16 an element, no scale.
+struct float32 {};
+struct float16 {};
+struct bfloat16 {};
+
+/// 32 elements: fp16 scale, 16 bytes of codes; the low nibbles are elements 0..15, the high ones 16..31.
+/// value = scale * (code - Zero)
+template <int Zero>
+struct split_nibbles {};
+
+/// 32 elements: fp16 scale, 32 signed bytes. value = scale * code
+struct signed_bytes {};
+
+/// 256 elements: fp32 scale, 256 signed bytes, 16 int16 sums of 16 codes. value = scale * code
+struct signed_bytes_with_sums {};
+
+/// 256 elements in 8 sub-blocks of 32: fp16 scale, fp16 offset, 12 bytes with 8 pairs of 6-bit sub-scales and sub-offsets,
+/// (Bits == 5: 32 bytes of high bits,) 128 bytes of nibbles in 4 runs, low nibbles first.
+/// value = scale * sub_scale * code - offset * sub_offset
+template <int Bits>
+struct offset_super_block {};
+
+/// 256 elements in 16 sub-blocks of 16: 128 bytes of low nibbles, 64 bytes of high pairs, 16 signed sub-scales, fp16 scale.
+/// value = scale * sub_scale * (code - 32)
+struct six_bit_super_block {};
+
+}  // namespace layout
+NIBBLE_NAMESPACE_END

@@ -1,0 +1,70 @@
+// q8_k: 8 bits and one fp32 scale for 256 elements, with sums of codes. The companion of the K-quants; not a weight format.
+#pragma once
+
+#include <span>
+
+#include "nibble/format/encode.hpp"
+#include "nibble/format/layout.hpp"
+#include "nibble/format/search/symmetric.hpp"
+#include "nibble/format/super_block.hpp"
+
+NIBBLE_EXACT_BEGIN
+NIBBLE_NAMESPACE_BEGIN
+
+/// 292 bytes: [scale fp32][codes int8 x 256][sums int16 x 16, of 16 codes each]; value = scale * code
+/// The sums of an all-zero block, which the reference leaves undefined, are zeros.
+struct q8_k {
+    static constexpr std::string_view name = "q8_k";
+    static constexpr std::size_t block_size = super_block_size;
+    static constexpr std::uint32_t gguf_type = 15;
+    using layout = nibble::layout::signed_bytes_with_sums;
+
+    struct block {
+        stored<float> scale;
+        std::uint8_t codes[256];
+        stored<std::int16_t> sums[16];
+    };
+
+    NIBBLE_INLINE static constexpr void decode(const block& packed, std::span<float, 256> values) noexcept {
+        const float scale = packed.scale.get();
+        for (std::size_t i = 0; i < 256; ++i) values[i] = scale * static_cast<float>(static_cast<std::int8_t>(packed.codes[i]));
+    }
+
+    static constexpr std::size_t unit_size = 256;
+    template <std::size_t Units>
+    struct fits {
+        float extreme[Units];
+    };
+
+    template <int N>
+    NIBBLE_INLINE static void search(const float (&x)[256][N], auto& found, std::size_t at) noexcept {
+        find_extreme<N>(x).store(found.extreme + at);
+    }
+    /// The value of largest magnitude becomes -127.
+    template <int N>
+    NIBBLE_INLINE static void assemble(const float* values, const auto& found, std::size_t at, block& packed) noexcept {
+        const float extreme = found.extreme[at];
+        if (extreme == 0.0f) {
+            packed = {};
+            return;
+        }
+        const float inverse = -127.0f / extreme;
+        packed.scale.set(1.0f / inverse);
+        for (std::size_t i = 0; i < 256; i += N) {
+            const auto code = round_even(f32x<N>::set(inverse) * f32x<N>::load(values + i));
+            store_bytes(select(code > i32x<N>::set(127), i32x<N>::set(127), code), packed.codes + i);
+        }
+        for (std::size_t j = 0; j < 16; ++j) {
+            int sum = 0;
+            for (std::size_t i = 16 * j; i < 16 * j + 16; ++i) sum += static_cast<std::int8_t>(packed.codes[i]);
+            packed.sums[j].set(static_cast<std::int16_t>(sum));
+        }
+    }
+
+    NIBBLE_INLINE static void encode(std::span<const float, 256> values, block& packed) noexcept {
+        encode_blocks<q8_k, 1>(values.data(), 1, 1, nullptr, &packed);
+    }
+};
+
+NIBBLE_NAMESPACE_END
+NIBBLE_EXACT_END

@@ -1,0 +1,72 @@
+// The search for a scale alone: x is near scale * code, codes -half .. half - 1. Q6_K, Q3_K with importance, Q4_0 and Q5_0 with
+// importance. Source of the steps and constants: ggml's make_qx_quants with rmse_type 1.
+#pragma once
+
+#include "nibble/base/lanes.hpp"
+
+NIBBLE_EXACT_BEGIN
+NIBBLE_NAMESPACE_BEGIN
+
+/// What the search found in each lane. The codes it chose are clamp(round_even(inverse * x), -half, half - 1); both are 0 in a
+/// lane without a value of at least 1e-15.
+template <int N>
+struct symmetric_fit {
+    f32x<N> scale, inverse;
+    mask32<N> empty;  ///< the reference then stores code 0, which is not the middle code
+};
+
+/// The signed value of largest magnitude; the first of equals wins.
+template <int N, std::size_t Count>
+NIBBLE_INLINE f32x<N> find_extreme(const float (&x)[Count][N]) noexcept {
+    using floats = f32x<N>;
+    auto magnitude = floats::set(0.0f), extreme = magnitude;
+    for (std::size_t i = 0; i < Count; ++i) {
+        const auto v = floats::load(x[i]);
+        const auto larger = abs(v) > magnitude;
+        magnitude = select(larger, abs(v), magnitude);
+        extreme = select(larger, v, extreme);
+    }
+    return extreme;
+}
+
+/// @param weights the weight of each value, same order as x; null: the square of the value
+template <int Half, int N, std::size_t Count>
+NIBBLE_INLINE symmetric_fit<N> find_scale(const float (&x)[Count][N], const float (*weights)[N]) noexcept {
+    using floats = f32x<N>;
+    const auto zero = floats::set(0.0f);
+    const auto extreme = find_extreme<N>(x);
+    symmetric_fit<N> best;
+    best.empty = abs(extreme) < floats::set(1e-15f);
+
+    floats sum_cx, sum_cc;
+    const auto measure = [&](floats inverse) NIBBLE_LAMBDA_INLINE {
+        sum_cx = sum_cc = zero;
+        for (std::size_t i = 0; i < Count; ++i) {
+            const auto v = floats::load(x[i]);
+            const auto code = to_float(clamp(round_even(inverse * v), -Half, Half - 1));
+            const auto w = weights != nullptr ? floats::load(weights[i]) : v * v;
+            sum_cx = sum_cx + w * v * code;
+            sum_cc = sum_cc + w * code * code;
+        }
+    };
+
+    best.inverse = floats::set(-static_cast<float>(Half)) / extreme;
+    measure(best.inverse);
+    best.scale = select(sum_cc != zero, sum_cx / sum_cc, zero);
+    auto score = best.scale * sum_cx;
+    for (int t = -9; t <= 9; ++t) {
+        if (t == 0) continue;
+        const auto inverse = -(floats::set(static_cast<float>(Half) + 0.1f * static_cast<float>(t))) / extreme;
+        measure(inverse);
+        const auto better = (sum_cc > zero) & (sum_cx * sum_cx > score * sum_cc);
+        best.scale = select(better, sum_cx / sum_cc, best.scale);
+        best.inverse = select(better, inverse, best.inverse);
+        score = select(better, best.scale * sum_cx, score);
+    }
+    best.scale = select(best.empty, zero, best.scale);
+    best.inverse = select(best.empty, zero, best.inverse);
+    return best;
+}
+
+NIBBLE_NAMESPACE_END
+NIBBLE_EXACT_END

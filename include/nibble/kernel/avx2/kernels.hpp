@@ -1,0 +1,3 @@
+// The avx2 level.
+#pragma once
+#include "nibble/kernel/op.hpp"

@@ -1,0 +1,3 @@
+// The neon level.
+#pragma once
+#include "nibble/kernel/op.hpp"

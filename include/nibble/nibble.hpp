@@ -1,0 +1,20 @@
+// nibble: quantize float tensors, keep them small, compute on them. Floors 0 to 4; files are opt-in (nibble/gguf/, nibble/safetensors/).
+#pragma once
+
+#include "nibble/algo/dequantize.hpp"
+#include "nibble/algo/distortion.hpp"
+#include "nibble/algo/executor.hpp"
+#include "nibble/algo/linear.hpp"
+#include "nibble/algo/panel.hpp"
+#include "nibble/algo/quantize.hpp"
+#include "nibble/base/aligned_buffer.hpp"
+#include "nibble/base/bits.hpp"
+#include "nibble/base/float16.hpp"
+#include "nibble/base/result.hpp"
+#include "nibble/cpu/active.hpp"
+#include "nibble/format/list.hpp"
+#include "nibble/kernel/dispatch.hpp"
+#include "nibble/tensor/any_view.hpp"
+#include "nibble/tensor/packed.hpp"
+#include "nibble/tensor/shape.hpp"
+#include "nibble/version.hpp"

@@ -1,0 +1,65 @@
+// Shapes and dense views. Floor 2: where the bits live.
+#pragma once
+
+#include <cstddef>
+#include <span>
+
+#include "nibble/base/bits.hpp"
+#include "nibble/base/config.hpp"
+
+NIBBLE_NAMESPACE_BEGIN
+
+/// rows x cols, row-major; blocks run along a row. GGUF's dimensions are the other way round: cols is its first.
+struct shape {
+    std::size_t rows = 0;
+    std::size_t cols = 0;
+
+    /// rows * cols; 0 if that does not fit (no view of such a shape can be valid).
+    NIBBLE_INLINE constexpr std::size_t elements() const noexcept {
+        std::size_t product = 0;
+        return checked_multiply(rows, cols, product) ? product : 0;
+    }
+    NIBBLE_INLINE friend constexpr bool operator==(shape, shape) noexcept = default;
+};
+
+/// Floats that lie row by row without gaps; T is `float` or `const float`. Owns nothing.
+template <class T>
+class dense_view {
+public:
+    NIBBLE_INLINE constexpr dense_view() noexcept = default;
+    /// @param data rows * cols elements, which must outlive the view
+    NIBBLE_INLINE constexpr dense_view(T* data, nibble::shape s) noexcept : data_(data), shape_(s) {}
+    NIBBLE_INLINE constexpr dense_view(std::span<T> data, nibble::shape s) noexcept : data_(data.data()), shape_(s), size_(data.size()) {}
+    /// A mutable view is also a const one.
+    NIBBLE_INLINE constexpr operator dense_view<const T>() const noexcept {  // NOLINT(google-explicit-constructor)
+        return size_ == unknown ? dense_view<const T>(data_, shape_) : dense_view<const T>(std::span<const T>(data_, size_), shape_);
+    }
+
+    NIBBLE_INLINE constexpr T* data() const noexcept { return data_; }
+    NIBBLE_INLINE constexpr std::size_t rows() const noexcept { return shape_.rows; }
+    NIBBLE_INLINE constexpr std::size_t cols() const noexcept { return shape_.cols; }
+    NIBBLE_INLINE constexpr nibble::shape shape() const noexcept { return shape_; }
+    NIBBLE_INLINE constexpr std::span<T> row(std::size_t i) const noexcept { return {data_ + i * shape_.cols, shape_.cols}; }
+    NIBBLE_INLINE constexpr std::span<T> elements() const noexcept { return {data_, shape_.elements()}; }
+    NIBBLE_INLINE std::span<const std::byte> bytes() const noexcept { return std::as_bytes(elements()); }
+
+    /// The shape fits in memory and agrees with the span that the view was made of, and there is data unless the shape is empty.
+    NIBBLE_INLINE constexpr bool valid() const noexcept {
+        std::size_t count = 0, size = 0;
+        if (!checked_multiply(shape_.rows, shape_.cols, count) || !checked_multiply(count, sizeof(T), size)) return false;
+        return (count == 0 || data_ != nullptr) && (size_ == unknown || size_ == count);
+    }
+
+private:
+    static constexpr std::size_t unknown = static_cast<std::size_t>(-1);
+    T* data_ = nullptr;
+    nibble::shape shape_{};
+    std::size_t size_ = unknown;
+};
+
+template <class T>
+dense_view(T*, shape) -> dense_view<T>;
+template <class T, std::size_t Extent>
+dense_view(std::span<T, Extent>, shape) -> dense_view<T>;
+
+NIBBLE_NAMESPACE_END
