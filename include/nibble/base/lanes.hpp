@@ -13,11 +13,6 @@
 
 #include "nibble/base/target.hpp"
 
-#if defined(__GNUC__) && !defined(__clang__)
-#pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Wpsabi"  // nothing here is ever called out of line
-#endif
-
 NIBBLE_EXACT_BEGIN
 NIBBLE_NAMESPACE_BEGIN
 
@@ -41,15 +36,15 @@ template <int N>
 struct mask32 {
     std::conditional_t<N == 1, bool, raw_lanes<std::int32_t, N>> raw;
 
-    NIBBLE_INLINE friend mask32 operator&(mask32 a, mask32 b) noexcept {
+    NIBBLE_INLINE friend mask32 operator&(const mask32& a, const mask32& b) noexcept {
         if constexpr (N == 1) return {a.raw && b.raw};
         else return {a.raw & b.raw};
     }
-    NIBBLE_INLINE friend mask32 operator|(mask32 a, mask32 b) noexcept {
+    NIBBLE_INLINE friend mask32 operator|(const mask32& a, const mask32& b) noexcept {
         if constexpr (N == 1) return {a.raw || b.raw};
         else return {a.raw | b.raw};
     }
-    NIBBLE_INLINE friend mask32 operator!(mask32 a) noexcept {
+    NIBBLE_INLINE friend mask32 operator!(const mask32& a) noexcept {
         if constexpr (N == 1) return {!a.raw};
         else return {~a.raw};
     }
@@ -57,7 +52,7 @@ struct mask32 {
 
 /// True if any lane is.
 template <int N>
-NIBBLE_INLINE bool any(mask32<N> mask) noexcept {
+NIBBLE_INLINE bool any(const mask32<N>& mask) noexcept {
     if constexpr (N == 1) {
         return mask.raw;
     } else {
@@ -83,17 +78,17 @@ struct i32x {
     }
     NIBBLE_INLINE void store(std::int32_t* to) const noexcept { __builtin_memcpy(to, &raw, sizeof raw); }
 
-    NIBBLE_INLINE friend i32x operator+(i32x a, i32x b) noexcept { return {a.raw + b.raw}; }
-    NIBBLE_INLINE friend i32x operator-(i32x a, i32x b) noexcept { return {a.raw - b.raw}; }
-    NIBBLE_INLINE friend i32x operator*(i32x a, i32x b) noexcept { return {a.raw * b.raw}; }
-    NIBBLE_INLINE friend i32x operator&(i32x a, i32x b) noexcept { return {a.raw & b.raw}; }
-    NIBBLE_INLINE friend i32x operator|(i32x a, i32x b) noexcept { return {a.raw | b.raw}; }
-    NIBBLE_INLINE friend i32x operator^(i32x a, i32x b) noexcept { return {a.raw ^ b.raw}; }
-    NIBBLE_INLINE friend i32x operator<<(i32x a, int bits) noexcept { return {a.raw << bits}; }
-    NIBBLE_INLINE friend i32x operator>>(i32x a, int bits) noexcept { return {a.raw >> bits}; }
-    NIBBLE_INLINE friend mask32<N> operator<(i32x a, i32x b) noexcept { return {a.raw < b.raw}; }
-    NIBBLE_INLINE friend mask32<N> operator>(i32x a, i32x b) noexcept { return {a.raw > b.raw}; }
-    NIBBLE_INLINE friend mask32<N> operator==(i32x a, i32x b) noexcept { return {a.raw == b.raw}; }
+    NIBBLE_INLINE friend i32x operator+(const i32x& a, const i32x& b) noexcept { return {a.raw + b.raw}; }
+    NIBBLE_INLINE friend i32x operator-(const i32x& a, const i32x& b) noexcept { return {a.raw - b.raw}; }
+    NIBBLE_INLINE friend i32x operator*(const i32x& a, const i32x& b) noexcept { return {a.raw * b.raw}; }
+    NIBBLE_INLINE friend i32x operator&(const i32x& a, const i32x& b) noexcept { return {a.raw & b.raw}; }
+    NIBBLE_INLINE friend i32x operator|(const i32x& a, const i32x& b) noexcept { return {a.raw | b.raw}; }
+    NIBBLE_INLINE friend i32x operator^(const i32x& a, const i32x& b) noexcept { return {a.raw ^ b.raw}; }
+    NIBBLE_INLINE friend i32x operator<<(const i32x& a, int bits) noexcept { return {a.raw << bits}; }
+    NIBBLE_INLINE friend i32x operator>>(const i32x& a, int bits) noexcept { return {a.raw >> bits}; }
+    NIBBLE_INLINE friend mask32<N> operator<(const i32x& a, const i32x& b) noexcept { return {a.raw < b.raw}; }
+    NIBBLE_INLINE friend mask32<N> operator>(const i32x& a, const i32x& b) noexcept { return {a.raw > b.raw}; }
+    NIBBLE_INLINE friend mask32<N> operator==(const i32x& a, const i32x& b) noexcept { return {a.raw == b.raw}; }
 };
 
 /// N floats. Each operation rounds; products and sums are never fused.
@@ -112,76 +107,80 @@ struct f32x {
     }
     NIBBLE_INLINE void store(float* to) const noexcept { __builtin_memcpy(to, &raw, sizeof raw); }
 
-    NIBBLE_INLINE friend f32x operator+(f32x a, f32x b) noexcept { return {a.raw + b.raw}; }
-    NIBBLE_INLINE friend f32x operator-(f32x a, f32x b) noexcept { return {a.raw - b.raw}; }
-    NIBBLE_INLINE friend f32x operator*(f32x a, f32x b) noexcept { return {a.raw * b.raw}; }
-    NIBBLE_INLINE friend f32x operator/(f32x a, f32x b) noexcept { return {a.raw / b.raw}; }
-    NIBBLE_INLINE friend f32x operator-(f32x a) noexcept { return {-a.raw}; }
-    NIBBLE_INLINE friend mask32<N> operator<(f32x a, f32x b) noexcept { return {a.raw < b.raw}; }
-    NIBBLE_INLINE friend mask32<N> operator>(f32x a, f32x b) noexcept { return {a.raw > b.raw}; }
-    NIBBLE_INLINE friend mask32<N> operator<=(f32x a, f32x b) noexcept { return {a.raw <= b.raw}; }
-    NIBBLE_INLINE friend mask32<N> operator>=(f32x a, f32x b) noexcept { return {a.raw >= b.raw}; }
-    NIBBLE_INLINE friend mask32<N> operator==(f32x a, f32x b) noexcept { return {a.raw == b.raw}; }
-    NIBBLE_INLINE friend mask32<N> operator!=(f32x a, f32x b) noexcept { return {a.raw != b.raw}; }
+    NIBBLE_INLINE friend f32x operator+(const f32x& a, const f32x& b) noexcept { return {a.raw + b.raw}; }
+    NIBBLE_INLINE friend f32x operator-(const f32x& a, const f32x& b) noexcept { return {a.raw - b.raw}; }
+    NIBBLE_INLINE friend f32x operator*(const f32x& a, const f32x& b) noexcept { return {a.raw * b.raw}; }
+    NIBBLE_INLINE friend f32x operator/(const f32x& a, const f32x& b) noexcept { return {a.raw / b.raw}; }
+    NIBBLE_INLINE friend f32x operator-(const f32x& a) noexcept { return {-a.raw}; }
+    NIBBLE_INLINE friend mask32<N> operator<(const f32x& a, const f32x& b) noexcept { return {a.raw < b.raw}; }
+    NIBBLE_INLINE friend mask32<N> operator>(const f32x& a, const f32x& b) noexcept { return {a.raw > b.raw}; }
+    NIBBLE_INLINE friend mask32<N> operator<=(const f32x& a, const f32x& b) noexcept { return {a.raw <= b.raw}; }
+    NIBBLE_INLINE friend mask32<N> operator>=(const f32x& a, const f32x& b) noexcept { return {a.raw >= b.raw}; }
+    NIBBLE_INLINE friend mask32<N> operator==(const f32x& a, const f32x& b) noexcept { return {a.raw == b.raw}; }
+    NIBBLE_INLINE friend mask32<N> operator!=(const f32x& a, const f32x& b) noexcept { return {a.raw != b.raw}; }
 };
 
 template <int N>
-NIBBLE_INLINE f32x<N> select(mask32<N> mask, f32x<N> yes, f32x<N> no) noexcept {
+NIBBLE_INLINE f32x<N> select(const mask32<N>& mask, const f32x<N>& yes, const f32x<N>& no) noexcept {
     return {mask.raw ? yes.raw : no.raw};
 }
 template <int N>
-NIBBLE_INLINE i32x<N> select(mask32<N> mask, i32x<N> yes, i32x<N> no) noexcept {
+NIBBLE_INLINE i32x<N> select(const mask32<N>& mask, const i32x<N>& yes, const i32x<N>& no) noexcept {
     return {mask.raw ? yes.raw : no.raw};
 }
 template <int N>
-NIBBLE_INLINE i32x<N> clamp(i32x<N> value, std::int32_t low, std::int32_t high) noexcept {
-    const auto floor = i32x<N>::set(low), ceiling = i32x<N>::set(high);
-    value = select(value < floor, floor, value);
-    return select(value > ceiling, ceiling, value);
+NIBBLE_INLINE i32x<N> clamp(const i32x<N>& from, std::int32_t low, std::int32_t high) noexcept {
+    i32x<N> value = from;
+    // Comparison and choice in one expression: that is how compilers recognise a minimum.
+    const auto floor = i32x<N>::set(low).raw, ceiling = i32x<N>::set(high).raw;
+    value.raw = value.raw < floor ? floor : value.raw;
+    value.raw = value.raw > ceiling ? ceiling : value.raw;
+    return value;
 }
 template <int N>
-NIBBLE_INLINE i32x<N> bits_of(f32x<N> value) noexcept {
+NIBBLE_INLINE i32x<N> bits_of(const f32x<N>& value) noexcept {
     return {__builtin_bit_cast(raw_lanes<std::int32_t, N>, value.raw)};
 }
 template <int N>
-NIBBLE_INLINE f32x<N> float_of_bits(i32x<N> bits) noexcept {
+NIBBLE_INLINE f32x<N> float_of_bits(const i32x<N>& bits) noexcept {
     return {__builtin_bit_cast(raw_lanes<float, N>, bits.raw)};
 }
 template <int N>
-NIBBLE_INLINE f32x<N> abs(f32x<N> value) noexcept {
+NIBBLE_INLINE f32x<N> abs(const f32x<N>& value) noexcept {
     return float_of_bits(bits_of(value) & i32x<N>::set(0x7FFFFFFF));
 }
 template <int N>
-NIBBLE_INLINE f32x<N> to_float(i32x<N> value) noexcept {
+NIBBLE_INLINE f32x<N> to_float(const i32x<N>& value) noexcept {
     if constexpr (N == 1) return {static_cast<float>(value.raw)};
     else return {__builtin_convertvector(value.raw, raw_lanes<float, N>)};
 }
 /// C's conversion: toward zero. Values outside of the range of int are the caller's mistake.
 template <int N>
-NIBBLE_INLINE i32x<N> truncate(f32x<N> value) noexcept {
+NIBBLE_INLINE i32x<N> truncate(const f32x<N>& value) noexcept {
     if constexpr (N == 1) return {static_cast<std::int32_t>(value.raw)};
     else return {__builtin_convertvector(value.raw, raw_lanes<std::int32_t, N>)};
 }
 /// IEEE square root.
 template <int N>
-NIBBLE_INLINE f32x<N> sqrt(f32x<N> value) noexcept {
+NIBBLE_INLINE f32x<N> sqrt(const f32x<N>& value) noexcept {
     if constexpr (N == 1) {
         return {__builtin_sqrtf(value.raw)};
     } else {
-        for (int i = 0; i < N; ++i) value.raw[i] = __builtin_sqrtf(value.raw[i]);
-        return value;
+        f32x<N> root = value;
+        for (int i = 0; i < N; ++i) root.raw[i] = __builtin_sqrtf(root.raw[i]);
+        return root;
     }
 }
 /// Half to even for |value| <= 4194303; outside of that it returns what ggml's `nearest_int` returns, which is arbitrary but
 /// decides bytes, so it is this expression and not a conversion instruction.
 template <int N>
-NIBBLE_INLINE i32x<N> round_even(f32x<N> value) noexcept {
+NIBBLE_INLINE i32x<N> round_even(const f32x<N>& value) noexcept {
     const auto shifted = bits_of(value + f32x<N>::set(12582912.0f));
     return (shifted & i32x<N>::set(0x7FFFFF)) - i32x<N>::set(0x400000);
 }
 /// Half away from zero for |value| < 2^23 (C's roundf).
 template <int N>
-NIBBLE_INLINE i32x<N> round_away(f32x<N> value) noexcept {
+NIBBLE_INLINE i32x<N> round_away(const f32x<N>& value) noexcept {
     const auto whole = truncate(value);
     const auto rest = value - to_float(whole);  // exact
     const auto half = f32x<N>::set(0.5f);
@@ -190,7 +189,7 @@ NIBBLE_INLINE i32x<N> round_away(f32x<N> value) noexcept {
 }
 /// The low byte of each lane, in order.
 template <int N>
-NIBBLE_INLINE void store_bytes(i32x<N> value, std::uint8_t* to) noexcept {
+NIBBLE_INLINE void store_bytes(const i32x<N>& value, std::uint8_t* to) noexcept {
     if constexpr (N == 1) {
         *to = static_cast<std::uint8_t>(value.raw);
     } else {
@@ -238,7 +237,3 @@ NIBBLE_INLINE void gather_lanes(const float* const (&from)[N], float (&to)[Count
 
 NIBBLE_NAMESPACE_END
 NIBBLE_EXACT_END
-
-#if defined(__GNUC__) && !defined(__clang__)
-#pragma GCC diagnostic pop
-#endif

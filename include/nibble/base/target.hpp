@@ -37,8 +37,11 @@
 #else
 #define NIBBLE_TARGET_BEGIN(features) _Pragma("GCC push_options") NIBBLE_PRAGMA(GCC target(features))
 #define NIBBLE_TARGET_END _Pragma("GCC pop_options")
-#define NIBBLE_EXACT_BEGIN _Pragma("GCC push_options") _Pragma("GCC optimize(\"fp-contract=off\", \"no-fast-math\")")
-#define NIBBLE_EXACT_END _Pragma("GCC pop_options")
+// -Wpsabi: lanes are passed by value, but never out of line.
+#define NIBBLE_EXACT_BEGIN \
+    _Pragma("GCC push_options") _Pragma("GCC optimize(\"fp-contract=off\", \"no-fast-math\")") \
+    _Pragma("GCC diagnostic push") _Pragma("GCC diagnostic ignored \"-Wpsabi\"")
+#define NIBBLE_EXACT_END _Pragma("GCC diagnostic pop") _Pragma("GCC pop_options")
 #endif
 
 // Feature lists, never arch=: that breaks always-inline helpers.

@@ -54,6 +54,8 @@ NIBBLE_INLINE void encode_blocks(const float* values, std::size_t blocks, std::s
     static_assert(batch * units % lanes == 0);
     if constexpr (!weighted_format<F>) importance = nullptr;
 
+    [[maybe_unused]] std::size_t known_row = static_cast<std::size_t>(-1);
+    [[maybe_unused]] float known_sigma = 0.0f;
     for (std::size_t first = 0; first < blocks; first += batch) {
         const std::size_t here = blocks - first < batch ? blocks - first : batch;
         typename F::template fits<batch * units> fits;
@@ -63,8 +65,10 @@ NIBBLE_INLINE void encode_blocks(const float* values, std::size_t blocks, std::s
                 for (std::size_t b = 0; b < batch; ++b) {
                     const std::size_t block = first + (b < here ? b : here - 1);
                     if constexpr (F::row_sigma) {
-                        const std::size_t count = blocks_per_row * F::block_size;
-                        sigma[b] = F::sigma(detail::sum_of_squares(values + block / blocks_per_row * count, count), count);
+                        const std::size_t row = block / blocks_per_row, count = blocks_per_row * F::block_size;
+                        if (row != known_row) known_sigma = F::sigma(detail::sum_of_squares(values + row * count, count), count);
+                        known_row = row;
+                        sigma[b] = known_sigma;
                     } else {
                         sigma[b] = F::sigma(detail::sum_of_squares(values + block * F::block_size, F::block_size), F::block_size);
                     }

@@ -73,7 +73,7 @@ struct q4_0 {
     static constexpr bool row_sigma = true;
     NIBBLE_INLINE static float sigma(float sum_of_squares, std::size_t count) noexcept { return sum_of_squares / static_cast<float>(count); }
     template <int N>
-    NIBBLE_INLINE static void search_weighted(const float (&x)[32][N], const float (&importance)[32][N], f32x<N> sigma, auto& found,
+    NIBBLE_INLINE static void search_weighted(const float (&x)[32][N], const float (&importance)[32][N], const f32x<N>& sigma, auto& found,
                                               std::size_t at) noexcept {
         alignas(64) float weights[32][N];
         for (std::size_t i = 0; i < 32; ++i) {

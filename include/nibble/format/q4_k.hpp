@@ -96,7 +96,7 @@ struct q4_k {
     static constexpr bool row_sigma = false;
     NIBBLE_INLINE static float sigma(float sum_of_squares, std::size_t count) noexcept { return doubled_mean(sum_of_squares, count); }
     template <int N>
-    NIBBLE_INLINE static void search_weighted(const float (&x)[32][N], const float (&importance)[32][N], f32x<N> sigma, auto& found,
+    NIBBLE_INLINE static void search_weighted(const float (&x)[32][N], const float (&importance)[32][N], const f32x<N>& sigma, auto& found,
                                               std::size_t at) noexcept {
         alignas(64) float weights[32][N];
         weigh<N>(x, importance, sigma, weights).store(found.weight + at);

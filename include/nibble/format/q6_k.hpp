@@ -119,7 +119,7 @@ struct q6_k {
     static constexpr bool row_sigma = false;
     NIBBLE_INLINE static float sigma(float, std::size_t) noexcept { return 0.0f; }
     template <int N>
-    NIBBLE_INLINE static void search_weighted(const float (&x)[16][N], const float (&importance)[16][N], f32x<N>, auto& found,
+    NIBBLE_INLINE static void search_weighted(const float (&x)[16][N], const float (&importance)[16][N], const f32x<N>&, auto& found,
                                               std::size_t at) noexcept {
         keep(find_scale<32, N>(x, importance), found, at);
     }

@@ -39,7 +39,7 @@ NIBBLE_INLINE symmetric_fit<N> find_scale(const float (&x)[Count][N], const floa
     best.empty = abs(extreme) < floats::set(1e-15f);
 
     floats sum_cx, sum_cc;
-    const auto measure = [&](floats inverse) NIBBLE_LAMBDA_INLINE {
+    const auto measure = [&](const floats& inverse) NIBBLE_LAMBDA_INLINE {
         sum_cx = sum_cc = zero;
         for (std::size_t i = 0; i < Count; ++i) {
             const auto v = floats::load(x[i]);

@@ -40,10 +40,10 @@ NIBBLE_INLINE offset_fit<N> find_scale_and_offset(const float (&x)[Count][N], co
     low = select(low > zero, zero, low);
     const auto flat = high <= low;  // all values equal and not positive: no scale, the offset is the value
 
-    const auto code_of = [&](floats inverse, floats from, std::size_t i) NIBBLE_LAMBDA_INLINE {
+    const auto code_of = [&](const floats& inverse, const floats& from, std::size_t i) NIBBLE_LAMBDA_INLINE {
         return to_float(clamp(round_even(inverse * (floats::load(x[i]) - from)), 0, MaxCode));
     };
-    const auto error_of = [&](floats scale, floats code, floats from, std::size_t i) NIBBLE_LAMBDA_INLINE {
+    const auto error_of = [&](const floats& scale, const floats& code, const floats& from, std::size_t i) NIBBLE_LAMBDA_INLINE {
         const auto e = scale * code + from - floats::load(x[i]);
         return floats::load(weights[i]) * (trials.absolute_error ? abs(e) : e * e);
     };

@@ -1,3 +1,4 @@
-// The avx2 level.
+// The avx2 level: what exists in this folder.
 #pragma once
-#include "nibble/kernel/op.hpp"
+
+#include "nibble/kernel/avx2/quantize.hpp"

@@ -7,29 +7,31 @@
 NIBBLE_EXACT_BEGIN
 NIBBLE_BASELINE_BEGIN
 
-/// The loop over rows that every level shares; Lanes is the level's vector width in floats.
+/// The loop over rows that every level shares; Lanes is the level's vector width in floats. It becomes part of the kernel that calls
+/// it, and takes that kernel's instructions.
 template <class F, int Lanes>
-struct quantize_rows {
-    static void run(const float* values, std::size_t rows, std::size_t cols, const float* importance, std::byte* out) noexcept {
-        if constexpr (row_format<F>) {
-            for (std::size_t r = 0; r < rows; ++r) F::encode_row(values + r * cols, cols, out + r * row_bytes<F>(cols));
+NIBBLE_INLINE void quantize_rows(const float* values, std::size_t rows, std::size_t cols, const float* importance, std::byte* out) noexcept {
+    if constexpr (row_format<F>) {
+        for (std::size_t r = 0; r < rows; ++r) F::encode_row(values + r * cols, cols, out + r * row_bytes<F>(cols));
+    } else {
+        const std::size_t blocks_per_row = cols / F::block_size, blocks = rows * blocks_per_row;
+        auto* packed = reinterpret_cast<typename F::block*>(out);
+        if constexpr (searched_format<F>) {
+            encode_blocks<F, Lanes>(values, blocks, blocks_per_row, importance, packed);
         } else {
-            const std::size_t blocks_per_row = cols / F::block_size, blocks = rows * blocks_per_row;
-            auto* packed = reinterpret_cast<typename F::block*>(out);
-            if constexpr (searched_format<F>) {
-                encode_blocks<F, Lanes>(values, blocks, blocks_per_row, importance, packed);
-            } else {
-                for (std::size_t b = 0; b < blocks; ++b) {
-                    F::encode(std::span<const float, F::block_size>(values + b * F::block_size, F::block_size), packed[b]);
-                }
+            for (std::size_t b = 0; b < blocks; ++b) {
+                F::encode(std::span<const float, F::block_size>(values + b * F::block_size, F::block_size), packed[b]);
             }
         }
     }
-};
+}
 
 template <class F>
 struct kernel<op::quantize, F, isa::reference> {
-    static constexpr op::quantize::entry entry = &quantize_rows<F, 4>::run;
+    static void run(const float* values, std::size_t rows, std::size_t cols, const float* importance, std::byte* out) noexcept {
+        quantize_rows<F, 4>(values, rows, cols, importance, out);
+    }
+    static constexpr op::quantize::entry entry = &run;
 };
 
 NIBBLE_BASELINE_END

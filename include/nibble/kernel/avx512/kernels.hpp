@@ -1,0 +1,4 @@
+// The avx512 level: what exists in this folder; the rest is inherited from avx2.
+#pragma once
+
+#include "nibble/kernel/avx512/quantize.hpp"
