@@ -36,7 +36,7 @@ have() { command -v "$1" >/dev/null 2>&1; }
 # --- tools ----------------------------------------------------------------------------------------------------------------
 
 needed="cmake ninja-build g++ libeigen3-dev catch2 libcli11-dev nlohmann-json3-dev"
-wanted="ccache"
+wanted="ccache pkg-config"
 if [ -z "$quick" ]; then
     wanted="$wanted clang-14 libclang-rt-14-dev clang-19 libbenchmark-dev qemu-user g++-aarch64-linux-gnu"
     have node || wanted="$wanted nodejs npm"
