@@ -17,8 +17,22 @@ struct bfloat16 {};
 template <int Zero>
 struct split_nibbles {};
 
+/// 32 elements: fp16 scale, fp16 offset, nibbles as in split_nibbles. value = scale * code + offset
+struct split_nibbles_with_offset {};
+
+/// 32 elements: fp16 scale, 4 bytes whose bit i is the fifth bit of element i, nibbles as in split_nibbles.
+/// value = scale * (code - Zero)
+template <int Zero>
+struct split_nibbles_and_bits {};
+
+/// 32 elements: fp16 scale, fp16 offset, fifth bits and nibbles as in split_nibbles_and_bits. value = scale * code + offset
+struct split_nibbles_and_bits_with_offset {};
+
 /// 32 elements: fp16 scale, 32 signed bytes. value = scale * code
 struct signed_bytes {};
+
+/// 32 elements: fp16 scale, fp16 product of scale and sum of the codes, 32 signed bytes. value = scale * code
+struct signed_bytes_with_sum {};
 
 /// 256 elements: fp32 scale, 256 signed bytes, 16 int16 sums of 16 codes. value = scale * code
 struct signed_bytes_with_sums {};

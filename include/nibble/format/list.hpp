@@ -12,16 +12,24 @@
 #include "nibble/format/f16.hpp"
 #include "nibble/format/f32.hpp"
 #include "nibble/format/q4_0.hpp"
+#include "nibble/format/q4_1.hpp"
 #include "nibble/format/q4_k.hpp"
 #include "nibble/format/q6_k.hpp"
+#include "nibble/format/q5_0.hpp"
+#include "nibble/format/q5_1.hpp"
 #include "nibble/format/q8_0.hpp"
+#include "nibble/format/q8_1.hpp"
 #include "nibble/format/q8_k.hpp"
 
 #define NIBBLE_FORMATS(X) \
     X(f32)                \
     X(f16)                \
     X(q4_0)               \
+    X(q4_1)               \
+    X(q5_0)               \
+    X(q5_1)               \
     X(q8_0)               \
+    X(q8_1)               \
     X(q4_k)               \
     X(q6_k)               \
     X(q8_k)               \

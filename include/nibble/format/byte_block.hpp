@@ -1,0 +1,91 @@
+// What the formats with 32 signed bytes and one scale share. Source of the arithmetic: ggml's quantize_row_q8_0_ref and
+// quantize_row_q8_1_ref.
+#pragma once
+
+#include <span>
+
+#include "nibble/base/float16.hpp"
+#include "nibble/format/encode.hpp"
+#include "nibble/format/layout.hpp"
+#include "nibble/format/search/magnitude.hpp"
+
+NIBBLE_EXACT_BEGIN
+NIBBLE_NAMESPACE_BEGIN
+
+template <bool WithSum>
+struct byte_block_bytes {
+    stored<std::uint16_t> scale;
+    std::uint8_t codes[32];
+};
+template <>
+struct byte_block_bytes<true> {
+    stored<std::uint16_t> scale, sum;
+    std::uint8_t codes[32];
+};
+
+/// [scale fp16][WithSum: scale * sum of the codes, fp16][codes int8 x 32]; value = scale * code
+template <class Format, bool WithSum>
+struct byte_block {
+    static constexpr std::size_t block_size = 32;
+    using block = byte_block_bytes<WithSum>;
+
+    /// A sum has to fit too, and is at most that of 32 codes of 127.
+    static constexpr float safe_magnitude = WithSum ? float16_max / 33.0f : float16_max * 126.0f;
+    NIBBLE_INLINE static constexpr bool finite(const block& packed) noexcept {
+        if constexpr (WithSum) {
+            if (!is_finite_float16(packed.sum.get())) return false;
+        }
+        return is_finite_float16(packed.scale.get());
+    }
+
+    NIBBLE_INLINE static constexpr void decode(const block& packed, std::span<float, 32> values) noexcept {
+        const float scale = float16_to_float(packed.scale.get());
+        for (std::size_t i = 0; i < 32; ++i) values[i] = scale * static_cast<float>(static_cast<std::int8_t>(packed.codes[i]));
+    }
+
+    static constexpr int code_bits = 8;
+    static constexpr std::size_t parts = 1;
+    NIBBLE_INLINE static void affine(const block& packed, std::size_t, std::uint8_t (&codes)[32], float (&scale)[1], float (&offset)[1]) noexcept {
+        scale[0] = float16_to_float(packed.scale.get());
+        offset[0] = -128.0f * scale[0];
+        for (std::size_t i = 0; i < 32; ++i) codes[i] = packed.codes[i] ^ 0x80;
+    }
+
+    static constexpr std::size_t unit_size = 32;
+    template <std::size_t Units>
+    struct fits {
+        float scale[Units], inverse[Units];
+    };
+
+    /// The scale maps the largest magnitude to 127.
+    template <int N>
+    NIBBLE_INLINE static void search(const float (&x)[32][N], auto& found, std::size_t at) noexcept {
+        const auto scale = find_magnitude<N>(x) / f32x<N>::set(127.0f);
+        scale.store(found.scale + at);
+        inverse_or_zero(scale).store(found.inverse + at);
+    }
+    template <int N>
+    NIBBLE_INLINE static void assemble(const float* values, const auto& found, std::size_t at, block& packed) noexcept {
+        packed.scale.set(float_to_float16(found.scale[at]));
+        const auto inverse = f32x<N>::set(found.inverse[at]);
+        auto sums = i32x<N>::set(0);
+        for (std::size_t i = 0; i < 32; i += N) {
+            const auto code = round_away(convertible(f32x<N>::load(values + i) * inverse));
+            if constexpr (WithSum) sums = sums + code;
+            store_bytes(code, packed.codes + i);
+        }
+        if constexpr (WithSum) {
+            std::int32_t lane[N], sum = 0;
+            sums.store(lane);
+            for (const std::int32_t each : lane) sum += each;
+            packed.sum.set(float_to_float16(static_cast<float>(sum) * found.scale[at]));
+        }
+    }
+
+    NIBBLE_INLINE static void encode(std::span<const float, 32> values, block& packed) noexcept {
+        encode_blocks<Format, 1>(values.data(), 1, 1, nullptr, &packed);
+    }
+};
+
+NIBBLE_NAMESPACE_END
+NIBBLE_EXACT_END
