@@ -77,8 +77,8 @@ NIBBLE_INLINE void encode_blocks(const float* values, std::size_t blocks, std::s
         }
         for (std::size_t at = 0; at < batch * units; at += lanes) {
             const float* from[N];
-            [[maybe_unused]] const float* weights_from[N];
-            [[maybe_unused]] float lane_sigma[N];
+            [[maybe_unused]] const float* weights_from[N] = {};
+            [[maybe_unused]] float lane_sigma[N] = {};
             for (std::size_t lane = 0; lane < lanes; ++lane) {
                 const std::size_t wanted = (at + lane) / units;
                 const std::size_t b = wanted < here ? wanted : here - 1;  // lanes without a block repeat the last one

@@ -31,6 +31,16 @@ NIBBLE_INLINE void weigh_by_row(const float (&x)[Count][N], const float (&import
         (f32x<N>::load(importance[i]) * sqrt(sigma + v * v)).store(weights[i]);
     }
 }
+
+/// The fifth bits of the codes of 32 elements, element i at bit i: gathered here, where the lanes are blocks and it takes no shuffle.
+template <int Bits, int N>
+NIBBLE_INLINE void keep_fifth_bits(std::int32_t* to, auto code_at) noexcept {
+    if constexpr (Bits == 5) {
+        auto bits = i32x<N>::set(0);
+        for (int i = 0; i < 32; ++i) bits = bits | (((code_at(static_cast<std::size_t>(i)) >> 4) & i32x<N>::set(1)) << i);
+        bits.store(to);
+    }
+}
 }  // namespace detail
 
 /// [scale fp16][codes]; value = scale * (code - middle), where middle is half the number of codes.
@@ -65,21 +75,25 @@ struct centered_block : detail::weighted_by_row {
     static constexpr std::size_t unit_size = 32;
     template <std::size_t Units>
     struct fits {
-        float scale[Units], inverse[Units], middle[Units];
+        float scale[Units], inverse[Units];
+        std::int32_t zero_point[Units], fifth[Units];
     };
 
     /// The scale maps the value of largest magnitude to code 0, so its sign gets the extra level.
     template <int N>
     NIBBLE_INLINE static void search(const float (&x)[32][N], auto& found, std::size_t at) noexcept {
         const auto scale = find_extreme<N>(x) / f32x<N>::set(-static_cast<float>(middle));
+        const auto inverse = inverse_or_zero(scale);
         scale.store(found.scale + at);
-        inverse_or_zero(scale).store(found.inverse + at);
+        inverse.store(found.inverse + at);
+        detail::keep_fifth_bits<Bits, N>(found.fifth + at, [&](std::size_t i) NIBBLE_LAMBDA_INLINE { return code(f32x<N>::load(x[i]), inverse); });
     }
     template <int N>
     NIBBLE_INLINE static void assemble(const float* values, const auto& found, std::size_t at, block& packed) noexcept {
-        const auto inverse = f32x<N>::set(found.inverse[at]), rounding = f32x<N>::set(static_cast<float>(middle) + 0.5f);
-        write<N>(found.scale[at], packed, [&](std::size_t i) NIBBLE_LAMBDA_INLINE {
-            return clamp(truncate(convertible(f32x<N>::load(values + i) * inverse + rounding)), 0, 2 * middle - 1);
+        const auto inverse = f32x<N>::set(found.inverse[at]);
+        packed.scale.set(float_to_float16(found.scale[at]));
+        packed.codes.template set<N>(static_cast<std::uint32_t>(found.fifth[at]), [&](std::size_t i) NIBBLE_LAMBDA_INLINE {
+            return code(f32x<N>::load(values + i), inverse);
         });
     }
 
@@ -90,17 +104,22 @@ struct centered_block : detail::weighted_by_row {
         alignas(64) float weights[32][N];
         detail::weigh_by_row<N>(x, importance, sigma, weights);
         const auto fit = find_scale<middle, N>(x, weights);
+        // An empty block gets code 0 from the reference, not the middle.
+        const auto zero_point = select(fit.empty, i32x<N>::set(0), i32x<N>::set(middle));
         fit.scale.store(found.scale + at);
         fit.inverse.store(found.inverse + at);
-        // An empty block gets code 0 from the reference, not the middle.
-        select(fit.empty, f32x<N>::set(0.0f), f32x<N>::set(static_cast<float>(middle))).store(found.middle + at);
+        zero_point.store(found.zero_point + at);
+        detail::keep_fifth_bits<Bits, N>(found.fifth + at, [&](std::size_t i) NIBBLE_LAMBDA_INLINE {
+            return found_code(f32x<N>::load(x[i]), fit.inverse, zero_point);
+        });
     }
     template <int N>
     NIBBLE_INLINE static void assemble_weighted(const float* values, const auto& found, std::size_t at, block& packed) noexcept {
         const auto inverse = f32x<N>::set(found.inverse[at]);
-        const auto zero_point = i32x<N>::set(static_cast<std::int32_t>(found.middle[at]));
-        write<N>(found.scale[at], packed, [&](std::size_t i) NIBBLE_LAMBDA_INLINE {
-            return clamp(round_even(inverse * f32x<N>::load(values + i)), -middle, middle - 1) + zero_point;
+        const auto zero_point = i32x<N>::set(found.zero_point[at]);
+        packed.scale.set(float_to_float16(found.scale[at]));
+        packed.codes.template set<N>(static_cast<std::uint32_t>(found.fifth[at]), [&](std::size_t i) NIBBLE_LAMBDA_INLINE {
+            return found_code(f32x<N>::load(values + i), inverse, zero_point);
         });
     }
 
@@ -110,11 +129,13 @@ struct centered_block : detail::weighted_by_row {
 
 private:
     template <int N>
-    NIBBLE_INLINE static void write(float scale, block& packed, auto code_at) noexcept {
-        packed.scale.set(float_to_float16(scale));
-        std::uint8_t codes[32];
-        for (std::size_t i = 0; i < 32; i += N) store_bytes(code_at(i), codes + i);
-        packed.codes.set(codes);
+    NIBBLE_INLINE static i32x<N> code(const f32x<N>& value, const f32x<N>& inverse) noexcept {
+        const auto rounding = f32x<N>::set(static_cast<float>(middle) + 0.5f);
+        return clamp(truncate(convertible(value * inverse + rounding)), 0, 2 * middle - 1);
+    }
+    template <int N>
+    NIBBLE_INLINE static i32x<N> found_code(const f32x<N>& value, const f32x<N>& inverse, const i32x<N>& zero_point) noexcept {
+        return clamp(round_even(inverse * value), -middle, middle - 1) + zero_point;
     }
 };
 
@@ -154,6 +175,7 @@ struct shifted_block : detail::weighted_by_row {
     template <std::size_t Units>
     struct fits {
         float scale[Units], offset[Units], inverse[Units], low[Units];
+        std::int32_t fifth[Units];
     };
 
     /// The least value gets code 0, the largest the last code.
@@ -162,15 +184,17 @@ struct shifted_block : detail::weighted_by_row {
         f32x<N> low, high;
         find_range<N>(x, low, high);
         const auto scale = (high - low) / f32x<N>::set(static_cast<float>(max_code));
-        scale.store(found.scale + at);
-        low.store(found.low + at);
-        inverse_or_zero(scale).store(found.inverse + at);
+        const auto inverse = inverse_or_zero(scale);
+        keep<N>(scale, low, inverse, low, found, at);
+        detail::keep_fifth_bits<Bits, N>(found.fifth + at, [&](std::size_t i) NIBBLE_LAMBDA_INLINE { return code(f32x<N>::load(x[i]), inverse, low); });
     }
     template <int N>
     NIBBLE_INLINE static void assemble(const float* values, const auto& found, std::size_t at, block& packed) noexcept {
-        const auto inverse = f32x<N>::set(found.inverse[at]), low = f32x<N>::set(found.low[at]), half = f32x<N>::set(0.5f);
-        write<N>(found.scale[at], found.low[at], packed, [&](std::size_t i) NIBBLE_LAMBDA_INLINE {
-            return clamp(truncate(convertible((f32x<N>::load(values + i) - low) * inverse + half)), 0, max_code);
+        const auto inverse = f32x<N>::set(found.inverse[at]), low = f32x<N>::set(found.low[at]);
+        packed.scale.set(float_to_float16(found.scale[at]));
+        packed.offset.set(float_to_float16(found.offset[at]));
+        packed.codes.template set<N>(static_cast<std::uint32_t>(found.fifth[at]), [&](std::size_t i) NIBBLE_LAMBDA_INLINE {
+            return code(f32x<N>::load(values + i), inverse, low);
         });
     }
 
@@ -181,16 +205,18 @@ struct shifted_block : detail::weighted_by_row {
         alignas(64) float weights[32][N];
         detail::weigh_by_row<N>(x, importance, sigma, weights);
         const auto fit = find_scale_and_offset<max_code, N>(x, weights, {-0.9f, 0.05f, 36, false});
-        fit.scale.store(found.scale + at);
-        fit.offset.store(found.offset + at);
-        fit.inverse.store(found.inverse + at);
-        fit.low.store(found.low + at);
+        keep<N>(fit.scale, -fit.offset, fit.inverse, fit.low, found, at);
+        detail::keep_fifth_bits<Bits, N>(found.fifth + at, [&](std::size_t i) NIBBLE_LAMBDA_INLINE {
+            return found_code(f32x<N>::load(x[i]), fit.inverse, fit.low);
+        });
     }
     template <int N>
     NIBBLE_INLINE static void assemble_weighted(const float* values, const auto& found, std::size_t at, block& packed) noexcept {
         const auto inverse = f32x<N>::set(found.inverse[at]), low = f32x<N>::set(found.low[at]);
-        write<N>(found.scale[at], -found.offset[at], packed, [&](std::size_t i) NIBBLE_LAMBDA_INLINE {
-            return clamp(round_even(inverse * (f32x<N>::load(values + i) - low)), 0, max_code);
+        packed.scale.set(float_to_float16(found.scale[at]));
+        packed.offset.set(float_to_float16(found.offset[at]));
+        packed.codes.template set<N>(static_cast<std::uint32_t>(found.fifth[at]), [&](std::size_t i) NIBBLE_LAMBDA_INLINE {
+            return found_code(f32x<N>::load(values + i), inverse, low);
         });
     }
 
@@ -200,12 +226,20 @@ struct shifted_block : detail::weighted_by_row {
 
 private:
     template <int N>
-    NIBBLE_INLINE static void write(float scale, float offset, block& packed, auto code_at) noexcept {
-        packed.scale.set(float_to_float16(scale));
-        packed.offset.set(float_to_float16(offset));
-        std::uint8_t codes[32];
-        for (std::size_t i = 0; i < 32; i += N) store_bytes(code_at(i), codes + i);
-        packed.codes.set(codes);
+    NIBBLE_INLINE static void keep(const f32x<N>& scale, const f32x<N>& offset, const f32x<N>& inverse, const f32x<N>& low, auto& found,
+                                   std::size_t at) noexcept {
+        scale.store(found.scale + at);
+        offset.store(found.offset + at);
+        inverse.store(found.inverse + at);
+        low.store(found.low + at);
+    }
+    template <int N>
+    NIBBLE_INLINE static i32x<N> code(const f32x<N>& value, const f32x<N>& inverse, const f32x<N>& low) noexcept {
+        return clamp(truncate(convertible((value - low) * inverse + f32x<N>::set(0.5f))), 0, max_code);
+    }
+    template <int N>
+    NIBBLE_INLINE static i32x<N> found_code(const f32x<N>& value, const f32x<N>& inverse, const f32x<N>& low) noexcept {
+        return clamp(round_even(inverse * (value - low)), 0, max_code);
     }
 };
 

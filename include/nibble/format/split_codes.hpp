@@ -4,8 +4,10 @@
 #include <cstddef>
 #include <cstdint>
 
-#include "nibble/base/config.hpp"
+#include "nibble/base/bits.hpp"
+#include "nibble/base/lanes.hpp"
 
+NIBBLE_EXACT_BEGIN
 NIBBLE_NAMESPACE_BEGIN
 
 template <int Bits>
@@ -22,30 +24,34 @@ struct split_codes<4> {
             codes[j + 16] = low[j] >> 4;
         }
     }
-    NIBBLE_INLINE void set(const std::uint8_t (&codes)[32]) noexcept {
-        for (std::size_t j = 0; j < 16; ++j) low[j] = static_cast<std::uint8_t>((codes[j] & 15) | (codes[j + 16] << 4));
+    /// @param code_at  the codes of elements i .. i + N - 1 as i32x<N>
+    template <int N>
+    NIBBLE_INLINE void set(std::uint32_t, auto code_at) noexcept {
+        for (std::size_t j = 0; j < 16; j += N) store_bytes(code_at(j) | (code_at(j + 16) << 4), low + j);
     }
 };
 
 /// 20 bytes: 4 whose bit i is the fifth bit of element i, then the nibbles.
 template <>
 struct split_codes<5> {
-    std::uint8_t high[4];
-    split_codes<4> low;
+    stored<std::uint32_t> high;
+    std::uint8_t low[16];
 
     NIBBLE_INLINE constexpr void get(std::uint8_t (&codes)[32]) const noexcept {
-        low.get(codes);
-        for (std::size_t i = 0; i < 32; ++i) codes[i] = static_cast<std::uint8_t>(codes[i] | (((high[i / 8] >> (i % 8)) & 1) << 4));
-    }
-    NIBBLE_INLINE void set(const std::uint8_t (&codes)[32]) noexcept {
-        for (std::size_t k = 0; k < 4; ++k) {
-            std::uint64_t eight = 0;
-            for (std::size_t i = 0; i < 8; ++i) eight |= static_cast<std::uint64_t>(codes[8 * k + i]) << (8 * i);
-            // The product moves bit 0 of byte i to bit 56 + i; no two of its terms meet.
-            high[k] = static_cast<std::uint8_t>((((eight >> 4) & 0x0101010101010101u) * 0x0102040810204080u) >> 56);
+        const std::uint32_t fifth = high.get();
+        for (std::size_t j = 0; j < 16; ++j) {
+            codes[j] = static_cast<std::uint8_t>((low[j] & 15) | (((fifth >> j) & 1) << 4));
+            codes[j + 16] = static_cast<std::uint8_t>((low[j] >> 4) | (((fifth >> (j + 16)) & 1) << 4));
         }
-        low.set(codes);
+    }
+    /// @param fifth    bit i is the fifth bit of element i
+    /// @param code_at  the codes of elements i .. i + N - 1 as i32x<N>
+    template <int N>
+    NIBBLE_INLINE void set(std::uint32_t fifth, auto code_at) noexcept {
+        high.set(fifth);
+        for (std::size_t j = 0; j < 16; j += N) store_bytes((code_at(j) & i32x<N>::set(15)) | (code_at(j + 16) << 4), low + j);
     }
 };
 
 NIBBLE_NAMESPACE_END
+NIBBLE_EXACT_END
