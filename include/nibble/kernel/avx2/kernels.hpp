@@ -1,4 +1,8 @@
 // The avx2 level: what exists in this folder.
 #pragma once
 
+#include "nibble/kernel/avx2/dequantize.hpp"
+#include "nibble/kernel/avx2/linear.hpp"
+#include "nibble/kernel/avx2/magnitude.hpp"
+#include "nibble/kernel/avx2/panel.hpp"
 #include "nibble/kernel/avx2/quantize.hpp"

@@ -1,0 +1,63 @@
+// Dequantize with AVX2: one loop over any decoder.
+#pragma once
+
+#include "nibble/kernel/avx2/decode.hpp"
+#include "nibble/kernel/reference/dequantize.hpp"
+
+#if defined(NIBBLE_X86)
+NIBBLE_TARGET_BEGIN_AVX2
+NIBBLE_BASELINE_BEGIN
+
+template <class F>
+    requires(affine_format<F> && avx2::decoder<F>::in_registers)
+struct kernel<op::dequantize, F, isa::avx2> {
+    static void run(const std::byte* packed, std::size_t rows, std::size_t cols, float* out) noexcept {
+        if (cols % avx2::run_size == 0) {  // rows follow one another without a seam
+            cols *= rows;
+            rows = 1;
+        }
+        const std::size_t runs = cols / avx2::run_size, tail = cols % avx2::run_size;
+        for (std::size_t r = 0; r < rows; ++r, packed += row_bytes<F>(cols)) {
+            for (std::size_t i = 0; i < runs; ++i, out += avx2::run_size) decode(packed + i * avx2::run_bytes<F>, out);
+            if (tail != 0) {
+                std::byte padded[avx2::run_bytes<F>];
+                float values[avx2::run_size];
+                decode(avx2::run_at<F>(packed, runs, cols, padded), values);
+                __builtin_memcpy(out, values, tail * sizeof(float));
+                out += tail;
+            }
+        }
+    }
+    static constexpr op::dequantize::entry entry = &run;
+
+private:
+    NIBBLE_INLINE static void decode(const std::byte* from, float* out) noexcept {
+        using decoder = avx2::decoder<F>;
+        float scale[8 * F::parts], offset[8 * F::parts];
+        decoder::scales(from, scale, offset);
+        avx2::for_each_group([&]<int Group>() NIBBLE_LAMBDA_INLINE {
+            const __m256i codes_u8x32 = decoder::template codes<Group>(from);
+            const __m128i low = _mm256_castsi256_si128(codes_u8x32), high = _mm256_extracti128_si256(codes_u8x32, 1);
+            store<Group, 0>(low, scale, offset, out);
+            store<Group, 1>(_mm_srli_si128(low, 8), scale, offset, out);
+            store<Group, 2>(high, scale, offset, out);
+            store<Group, 3>(_mm_srli_si128(high, 8), scale, offset, out);
+        });
+    }
+    template <int Group, int Quarter>
+    NIBBLE_INLINE static void store(__m128i codes, const float* scale, const float* offset, float* out) noexcept {
+        constexpr int zero = avx2::decoder<F>::zero;
+        constexpr std::size_t part = Group * F::parts + (F::parts == 2 ? Quarter / 2 : 0);
+        const __m256 s = _mm256_set1_ps(scale[part]);
+        __m256i code = _mm256_cvtepu8_epi32(codes);
+        if constexpr (zero > 0) code = _mm256_sub_epi32(code, _mm256_set1_epi32(zero));
+        __m256 value = _mm256_mul_ps(s, _mm256_cvtepi32_ps(code));
+        // Product and sum may fuse: the product is exact.
+        if constexpr (zero < 0) value = _mm256_add_ps(value, _mm256_set1_ps(offset[part]));
+        _mm256_storeu_ps(out + 32 * Group + 8 * Quarter, value);
+    }
+};
+
+NIBBLE_BASELINE_END
+NIBBLE_TARGET_END
+#endif
