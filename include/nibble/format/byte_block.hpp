@@ -83,7 +83,7 @@ struct byte_block {
     }
 
     NIBBLE_INLINE static void encode(std::span<const float, 32> values, block& packed) noexcept {
-        encode_blocks<Format, 1>(values.data(), 1, 1, nullptr, &packed);
+        encode_block<Format>(values.data(), packed);
     }
 };
 

@@ -117,4 +117,14 @@ NIBBLE_INLINE void encode_blocks(const float* values, std::size_t blocks, std::s
 }
 
 NIBBLE_NAMESPACE_END
+
+NIBBLE_BASELINE_BEGIN
+
+/// Encodes one block with the one-lane search. Never inlined: GCC would fuse products and sums wherever the caller allows it.
+template <searched_format F>
+__attribute__((noinline)) void encode_block(const float* values, typename F::block& packed) noexcept {
+    encode_blocks<F, 1>(values, 1, 1, nullptr, &packed);
+}
+
+NIBBLE_BASELINE_END
 NIBBLE_EXACT_END

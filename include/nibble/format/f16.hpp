@@ -2,6 +2,7 @@
 #pragma once
 
 #include <span>
+#include <string_view>
 
 #include "nibble/base/bits.hpp"
 #include "nibble/base/float16.hpp"

@@ -111,7 +111,7 @@ struct q4_k {
     }
 
     NIBBLE_INLINE static void encode(std::span<const float, 256> values, block& packed) noexcept {
-        encode_blocks<q4_k, 1>(values.data(), 1, 1, nullptr, &packed);
+        encode_block<q4_k>(values.data(), packed);
     }
 
 private:

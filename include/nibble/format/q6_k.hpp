@@ -129,7 +129,7 @@ struct q6_k {
     }
 
     NIBBLE_INLINE static void encode(std::span<const float, 256> values, block& packed) noexcept {
-        encode_blocks<q6_k, 1>(values.data(), 1, 1, nullptr, &packed);
+        encode_block<q6_k>(values.data(), packed);
     }
 
 private:

@@ -62,7 +62,7 @@ struct q8_k {
     }
 
     NIBBLE_INLINE static void encode(std::span<const float, 256> values, block& packed) noexcept {
-        encode_blocks<q8_k, 1>(values.data(), 1, 1, nullptr, &packed);
+        encode_block<q8_k>(values.data(), packed);
     }
 };
 

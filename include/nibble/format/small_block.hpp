@@ -124,7 +124,7 @@ struct centered_block : detail::weighted_by_row {
     }
 
     NIBBLE_INLINE static void encode(std::span<const float, 32> values, block& packed) noexcept {
-        encode_blocks<Format, 1>(values.data(), 1, 1, nullptr, &packed);
+        encode_block<Format>(values.data(), packed);
     }
 
 private:
@@ -221,7 +221,7 @@ struct shifted_block : detail::weighted_by_row {
     }
 
     NIBBLE_INLINE static void encode(std::span<const float, 32> values, block& packed) noexcept {
-        encode_blocks<Format, 1>(values.data(), 1, 1, nullptr, &packed);
+        encode_block<Format>(values.data(), packed);
     }
 
 private:
