@@ -37,7 +37,7 @@ public:
             bb[lane] += b * b;
             ab[lane] += a * b;
             const double magnitude = e < 0 ? -e : e;
-            if (!(magnitude <= largest)) largest = magnitude;
+            if (magnitude > largest || magnitude != magnitude) largest = magnitude;  // a NaN stays
         };
         std::size_t i = 0;
         for (; i + lanes <= original.size(); i += lanes) {
@@ -50,7 +50,7 @@ public:
             bb_ += bb[lane];
             ab_ += ab[lane];
         }
-        if (!(largest <= largest_)) largest_ = largest;
+        if (largest > largest_ || largest != largest) largest_ = largest;
         count_ += original.size();
     }
     void add(const distortion_sums& other) noexcept {
@@ -58,7 +58,7 @@ public:
         aa_ += other.aa_;
         bb_ += other.bb_;
         ab_ += other.ab_;
-        if (!(other.largest_ <= largest_)) largest_ = other.largest_;
+        if (other.largest_ > largest_ || other.largest_ != other.largest_) largest_ = other.largest_;
         count_ += other.count_;
     }
     distortion_report report() const noexcept {

@@ -11,6 +11,8 @@ NIBBLE_NAMESPACE_BEGIN
 
 /// Largest finite binary16.
 inline constexpr float float16_max = 65504.0f;
+/// Largest finite bfloat16; floats above it may round to infinity.
+inline constexpr float bfloat16_max = 3.38953139e38f;
 
 /// binary16 bits to float; exact. NaN keeps its payload.
 NIBBLE_INLINE constexpr float float16_to_float(std::uint16_t bits) noexcept {

@@ -1,0 +1,108 @@
+// gemv and gemm: every format, every level, odd sizes, both orders of the weights, within the documented bound.
+#include "support/test.hpp"
+
+#include <cmath>
+#include <nibble/algo/thread_pool.hpp>
+#include <nibble/nibble.hpp>
+#include <random>
+
+#include "support/formats.hpp"
+
+namespace {
+
+std::vector<float> noise(std::size_t count, float sigma, unsigned seed) {
+    std::mt19937 generator(seed);
+    std::normal_distribution<float> normal(0.0f, sigma);
+    std::vector<float> values(count);
+    for (float& v : values) v = normal(generator);
+    return values;
+}
+
+/// The bound that gemm documents, for one element: 8-bit rounding of x in groups of 32, and float arithmetic.
+struct product {
+    double exact = 0, bound = 0;
+};
+product multiply(const float* w, const float* x, std::size_t cols) {
+    product p;
+    double terms = 0;
+    for (std::size_t first = 0; first < cols; first += 32) {
+        double largest = 0, weights = 0;
+        for (std::size_t k = first; k < std::min(cols, first + 32); ++k) {
+            p.exact += static_cast<double>(w[k]) * static_cast<double>(x[k]);
+            largest = std::max(largest, std::fabs(static_cast<double>(x[k])));
+            weights += std::fabs(static_cast<double>(w[k]));
+        }
+        p.bound += largest / 254 * weights;
+        terms += largest * weights;
+    }
+    p.bound += 1e-5 * terms;
+    return p;
+}
+
+}  // namespace
+
+TEST_CASE("products stay within their bound") {
+    support::for_each_format([](auto format) {
+        using F = decltype(format);
+        for (const std::size_t cols : {32, 256, 300, 1024, 1290}) {
+            for (const std::size_t rows : {1, 5, 16, 37}) {
+                const auto w = noise(rows * cols, 0.02f, 1), all_x = noise(31 * cols, 1.0f, 2);
+                std::vector<std::byte> memory(rows * nibble::row_bytes<F>(cols) + 1);
+                const auto packed = std::span(memory).subspan(1);  // unaligned on purpose
+                REQUIRE(static_cast<bool>(nibble::quantize<F>(w, packed, {rows, cols})));
+                const auto view = nibble::view<F>(packed, {rows, cols});
+                REQUIRE(static_cast<bool>(view));
+                std::vector<float> decoded(rows * cols);
+                REQUIRE(static_cast<bool>(nibble::dequantize(*view, std::span(decoded))));
+                for (const std::size_t count : {1, 2, 3, 4, 7, 12, 13, 31}) {
+                    const std::span<const float> x = std::span(all_x).first(count * cols);
+                    support::for_each_level([&](nibble::isa level) {
+                        std::vector<float> y(count * rows, -1.0f), panels(count * rows, -1.0f);
+                        const nibble::dense_view<const float> in(x, nibble::shape{count, cols});
+                        REQUIRE(static_cast<bool>(nibble::gemm(*view, in, nibble::dense_view<float>(y.data(), nibble::shape{count, rows}))));
+                        const auto panel = nibble::repack(*view);
+                        REQUIRE(static_cast<bool>(panel));
+                        REQUIRE(static_cast<bool>(nibble::gemm(*panel, in, nibble::dense_view<float>(panels.data(), nibble::shape{count, rows}))));
+                        double worst = 0;
+                        for (std::size_t i = 0; i < count; ++i) {
+                            for (std::size_t r = 0; r < rows; ++r) {
+                                const product p = multiply(&decoded[r * cols], &x[i * cols], cols);
+                                const double a = std::fabs(static_cast<double>(y[i * rows + r]) - p.exact) / p.bound;
+                                const double b = std::fabs(static_cast<double>(panels[i * rows + r]) - p.exact) / p.bound;
+                                if (!(a <= worst)) worst = a;
+                                if (!(b <= worst)) worst = b;
+                            }
+                        }
+                        INFO(F::name << " at " << nibble::name_of(level) << ", " << rows << " x " << cols << ", " << count << " columns");
+                        CHECK(worst <= 1.0);
+                    });
+                }
+            }
+        }
+    });
+}
+
+TEST_CASE("threads change nothing in a product") {
+    const std::size_t rows = 133, cols = 512, count = 50;
+    const auto w = noise(rows * cols, 0.02f, 3), x = noise(count * cols, 1.0f, 4);
+    const auto packed = nibble::quantizer<nibble::q4_k>{}({w.data(), nibble::shape{rows, cols}});
+    REQUIRE(static_cast<bool>(packed));
+    nibble::thread_pool pool(3);
+    std::vector<float> one(count * rows), many(count * rows);
+    const nibble::dense_view<const float> in(x.data(), nibble::shape{count, cols});
+    REQUIRE(static_cast<bool>(nibble::gemm(*packed, in, nibble::dense_view<float>(one.data(), nibble::shape{count, rows}))));
+    REQUIRE(static_cast<bool>(nibble::gemm(*packed, in, nibble::dense_view<float>(many.data(), nibble::shape{count, rows}), pool)));
+    CHECK(one == many);
+}
+
+TEST_CASE("products refuse what does not fit") {
+    const auto w = noise(4 * 64, 0.02f, 5);
+    const auto packed = nibble::quantizer<nibble::q8_0>{}({w.data(), nibble::shape{4, 64}});
+    REQUIRE(static_cast<bool>(packed));
+    std::vector<float> x(64), y(4), small(3);
+    CHECK(nibble::gemv(*packed, std::span<const float>(x).first(63), y).error() != nibble::errc::ok);
+    CHECK(nibble::gemv(*packed, x, small).error() != nibble::errc::ok);
+    CHECK(nibble::gemv(*packed, std::span<const float>(x), std::span<float>(x).first(4)).error() == nibble::errc::overlap);
+    CHECK(static_cast<bool>(nibble::gemv(*packed, x, y)));
+    CHECK(nibble::view<nibble::q8_0>(packed->bytes().first(10), {4, 64}).error() == nibble::errc::size_mismatch);
+}
