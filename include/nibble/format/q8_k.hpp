@@ -25,6 +25,12 @@ struct q8_k {
         stored<std::int16_t> sums[16];
     };
 
+    /// 127 times the scale must not overflow, whatever the rounding of the scale.
+    static constexpr float safe_magnitude = 3.4e38f;
+    NIBBLE_INLINE static constexpr bool finite(const block& packed) noexcept {
+        return (std::bit_cast<std::uint32_t>(packed.scale.get()) & 0x7FFFFFFFu) <= std::bit_cast<std::uint32_t>(safe_magnitude / 127.0f);
+    }
+
     NIBBLE_INLINE static constexpr void decode(const block& packed, std::span<float, 256> values) noexcept {
         const float scale = packed.scale.get();
         for (std::size_t i = 0; i < 256; ++i) values[i] = scale * static_cast<float>(static_cast<std::int8_t>(packed.codes[i]));
