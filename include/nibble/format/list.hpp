@@ -11,6 +11,11 @@
 #include "nibble/format/concepts.hpp"
 #include "nibble/format/f16.hpp"
 #include "nibble/format/f32.hpp"
+#include "nibble/format/iq2_s.hpp"
+#include "nibble/format/iq2_xs.hpp"
+#include "nibble/format/iq2_xxs.hpp"
+#include "nibble/format/iq3_s.hpp"
+#include "nibble/format/iq3_xxs.hpp"
 #include "nibble/format/q4_0.hpp"
 #include "nibble/format/q4_1.hpp"
 #include "nibble/format/q4_k.hpp"
@@ -33,6 +38,11 @@
     X(q4_k)               \
     X(q6_k)               \
     X(q8_k)               \
+    X(iq2_xxs)            \
+    X(iq2_xs)             \
+    X(iq3_xxs)            \
+    X(iq3_s)              \
+    X(iq2_s)              \
     X(bf16)
 
 NIBBLE_NAMESPACE_BEGIN

@@ -1,0 +1,111 @@
+// What a search needs to know of a codebook: the index of each point, and for every other key the points that lie next to it.
+//
+// These tables are large (64 KB to 0.7 MB), so no program carries them: they are computed on first use, into static memory, and stay.
+// See docs/decisions/codebook-tables.md.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "nibble/base/config.hpp"
+#include "nibble/format/codebook/books.hpp"
+
+NIBBLE_BASELINE_BEGIN
+
+/// Index and neighbours of every key. The neighbours are the points at the `Book::shells` smallest distances that occur, nearest first,
+/// equally near ones in the order of their indices: the order decides which of two equally good points a search takes.
+template <class Book>
+class neighbour_table {
+public:
+    /// Neighbours in a chunk. The last chunk of a key repeats its last neighbour.
+    static constexpr std::size_t chunk_size = 8;
+
+    neighbour_table() noexcept {
+        const half_distances half;
+        std::uint16_t point_keys[Book::size];
+        std::size_t points = 0, chunk = 0;
+        for (std::size_t key = 0; key < Book::keys; ++key) {
+            if (is_point<Book>(key)) point_keys[points++] = static_cast<std::uint16_t>(key);
+        }
+        points = 0;
+        for (std::size_t key = 0; key < Book::keys; ++key) {
+            first_[key] = static_cast<std::uint16_t>(chunk);
+            if (is_point<Book>(key)) {
+                index_[key] = static_cast<std::uint16_t>(points++);
+                continue;
+            }
+            // A counting sort by distance; it keeps the order of indices.
+            std::uint8_t distance[Book::size];
+            std::uint16_t place[256] = {};
+            for (std::size_t p = 0; p < Book::size; ++p) {
+                distance[p] = half.between(key, point_keys[p]);
+                ++place[distance[p]];
+            }
+            std::size_t found = 0, reach = 0;
+            for (int shells = Book::shells; shells > 0; ++reach) {
+                const std::size_t here = place[reach];
+                place[reach] = static_cast<std::uint16_t>(found);
+                found += here;
+                shells -= here != 0;
+            }
+            std::uint16_t* list = neighbours_[chunk];
+            for (std::size_t p = 0; p < Book::size; ++p) {
+                if (distance[p] < reach) list[place[distance[p]]++] = packed(point_keys[p]);
+            }
+            for (; found % chunk_size != 0; ++found) list[found] = list[found - 1];
+            chunk += found / chunk_size;
+        }
+        first_[Book::keys] = static_cast<std::uint16_t>(chunk);
+    }
+
+    /// Index of a key that is a point.
+    NIBBLE_INLINE std::uint16_t index(std::size_t key) const noexcept { return index_[key]; }
+    /// The chunks of a key are first(key) .. first(key + 1) - 1: none if the key is a point.
+    NIBBLE_INLINE std::size_t first(std::size_t key) const noexcept { return first_[key]; }
+    /// Eight neighbours as packed levels.
+    NIBBLE_INLINE const std::uint16_t (&chunk(std::size_t c) const noexcept)[chunk_size] { return neighbours_[c]; }
+
+private:
+    static constexpr std::size_t half_keys = Book::levels == 3 ? 81 : 64;
+
+    /// Squared distances of halves of keys, in units of a level: at most 4 * 2 * 2 or 2 * 7 * 7.
+    struct half_distances {
+        std::uint8_t values[half_keys][half_keys];
+
+        half_distances() noexcept {
+            for (std::size_t a = 0; a < half_keys; ++a) {
+                for (std::size_t b = 0; b < half_keys; ++b) {
+                    int sum = 0;
+                    for (std::size_t i = 0, u = a, v = b; i < Book::width / 2; ++i, u /= Book::levels, v /= Book::levels) {
+                        const int step = static_cast<int>(u % Book::levels) - static_cast<int>(v % Book::levels);
+                        sum += step * step;
+                    }
+                    values[a][b] = static_cast<std::uint8_t>(sum);
+                }
+            }
+        }
+        std::uint8_t between(std::size_t a, std::size_t b) const noexcept {
+            return static_cast<std::uint8_t>(values[a % half_keys][b % half_keys] + values[a / half_keys][b / half_keys]);
+        }
+    };
+
+    static std::uint16_t packed(std::size_t key) noexcept {
+        std::size_t levels = 0;
+        for (std::size_t i = 0; i < Book::width; ++i, key /= Book::levels) levels |= key % Book::levels << (Book::level_bits * i);
+        return static_cast<std::uint16_t>(levels);
+    }
+
+    std::uint16_t first_[Book::keys + 1];
+    std::uint16_t index_[Book::keys];
+    std::uint16_t neighbours_[Book::chunks][chunk_size];
+};
+
+/// The table of a codebook. The first call computes it; callers in other threads wait for that. It needs no memory from the heap, so
+/// it cannot fail, and it has nothing to destroy.
+template <class Book>
+inline const neighbour_table<Book>& neighbours() noexcept {
+    static const neighbour_table<Book> table;
+    return table;
+}
+
+NIBBLE_BASELINE_END

@@ -1,0 +1,119 @@
+// iq2_xs: 2.31 bits. Eight magnitudes at once from a codebook of 512 points, with signs and a 4-bit sub-scale for 16 elements.
+#pragma once
+
+#include <span>
+
+#include "nibble/base/float16.hpp"
+#include "nibble/format/codebook/layout.hpp"
+#include "nibble/format/encode.hpp"
+#include "nibble/format/q8_k.hpp"
+#include "nibble/format/search/codebook.hpp"
+#include "nibble/format/super_block.hpp"
+
+NIBBLE_EXACT_BEGIN
+NIBBLE_NAMESPACE_BEGIN
+
+/// 74 bytes: [scale fp16][32 x u16: 9 bits index, 7 signs on top][8 bytes: sub-scales of 16, even sub-block low nibble]
+/// The sign of the eighth element makes the product of eight signs positive.
+/// value = scale * (0.5 + sub_scale) * 0.25 * sign * codebook[index]
+///
+/// ggml refuses this format without importance. nibble does not: the weights are then the squares of the values, as in iq3_xxs.
+struct iq2_xs {
+    static constexpr std::string_view name = "iq2_xs";
+    static constexpr std::size_t block_size = super_block_size;
+    static constexpr std::uint32_t gguf_type = 17;
+    using layout = nibble::layout::iq2_xs;
+    using companion = q8_k;
+
+    struct block {
+        stored<std::uint16_t> scale;
+        stored<std::uint16_t> codes[32];
+        std::uint8_t sub_scales[8];
+    };
+
+    static constexpr float safe_magnitude = float16_max * 16.0f;
+    NIBBLE_INLINE static constexpr bool finite(const block& packed) noexcept { return is_finite_float16(packed.scale.get()); }
+
+    NIBBLE_INLINE static constexpr void decode(const block& packed, std::span<float, 256> values) noexcept {
+        for (std::size_t j = 0; j < 16; ++j) {
+            const float scale = sub_scale(packed, j);
+            for (std::size_t i = 16 * j; i < 16 * j + 16; ++i) values[i] = scale * static_cast<float>(level(packed, i));
+        }
+    }
+
+    static constexpr int code_bits = 8;
+    static constexpr std::size_t parts = 2;
+    NIBBLE_INLINE static void affine(const block& packed, std::size_t group, std::uint8_t (&codes)[32], float (&scale)[2], float (&offset)[2]) noexcept {
+        for (std::size_t part = 0; part < 2; ++part) {
+            scale[part] = sub_scale(packed, 2 * group + part);
+            offset[part] = -128.0f * scale[part];
+        }
+        for (std::size_t i = 0; i < 32; ++i) codes[i] = static_cast<std::uint8_t>(level(packed, 32 * group + i) + 128);
+    }
+
+    static constexpr std::size_t unit_size = 16;
+    struct rules {
+        using book = iq2_xs_book;
+        static constexpr std::size_t length = 16;
+        static constexpr bool even_signs = true, fitted_start = false, repeat_all = false;
+        static constexpr int trials = 9;
+        static constexpr float step = 0.1f;
+        NIBBLE_INLINE static auto is_empty(const auto& largest) noexcept { return largest < largest.set(1e-15f); }
+    };
+    template <std::size_t Units>
+    using fits = codebook_fits<rules, Units>;
+
+    template <int N>
+    NIBBLE_INLINE static void search(const float (&x)[16][N], auto& found, std::size_t at) noexcept {
+        alignas(64) float weights[16][N];
+        weigh_squares<N>(x, weights);
+        find_points<rules, N>(x, weights, found, at);
+    }
+    template <int N>
+    NIBBLE_INLINE static void assemble(const float*, const auto& found, std::size_t at, block& packed) noexcept {
+        std::uint8_t codes[16];
+        const float scale = find_odd_codes<15>(found.scale + at, 16, codes);
+        if (scale == 0.0f) {
+            packed = {};
+            return;
+        }
+        packed.scale.set(float_to_float16(scale));
+        for (std::size_t k = 0; k < 32; ++k) {
+            const std::size_t from = 2 * at + k;
+            packed.codes[k].set(static_cast<std::uint16_t>(found.index[from] | (found.signs[from] << 9)));
+        }
+        for (std::size_t j = 0; j < 8; ++j) packed.sub_scales[j] = static_cast<std::uint8_t>(codes[2 * j] | (codes[2 * j + 1] << 4));
+    }
+
+    static constexpr bool row_sigma = false;
+    NIBBLE_INLINE static float sigma(float sum_of_squares, std::size_t count) noexcept { return sum_of_squares / static_cast<float>(count); }
+    template <int N>
+    NIBBLE_INLINE static void search_weighted(const float (&x)[16][N], const float (&importance)[16][N], const f32x<N>& sigma, auto& found,
+                                              std::size_t at) noexcept {
+        alignas(64) float weights[16][N];
+        (void)weigh<N>(x, importance, sigma, weights);
+        find_points<rules, N>(x, weights, found, at);
+    }
+    template <int N>
+    NIBBLE_INLINE static void assemble_weighted(const float* values, const auto& found, std::size_t at, block& packed) noexcept {
+        assemble<N>(values, found, at, packed);
+    }
+
+    NIBBLE_INLINE static void encode(std::span<const float, 256> values, block& packed) noexcept {
+        encode_blocks<iq2_xs, 1>(values.data(), 1, 1, nullptr, &packed);
+    }
+
+private:
+    NIBBLE_INLINE static constexpr float sub_scale(const block& packed, std::size_t j) noexcept {
+        const int code = (packed.sub_scales[j / 2] >> (4 * (j % 2))) & 15;
+        return float16_to_float(packed.scale.get()) * (0.5f + static_cast<float>(code)) * 0.25f;
+    }
+    NIBBLE_INLINE static constexpr int level(const block& packed, std::size_t i) noexcept {
+        const std::uint32_t code = packed.codes[i / 8].get();
+        const int magnitude = points<iq2_xs_book>.values[code & 511u][i % 8];
+        return ((even_signs(code >> 9) >> (i % 8)) & 1u) != 0 ? -magnitude : magnitude;
+    }
+};
+
+NIBBLE_NAMESPACE_END
+NIBBLE_EXACT_END

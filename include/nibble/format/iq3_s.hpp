@@ -1,0 +1,123 @@
+// iq3_s: 3.44 bits. Four magnitudes at once from a codebook of 512 points, free signs, a 4-bit sub-scale for 32 elements.
+#pragma once
+
+#include <span>
+
+#include "nibble/base/float16.hpp"
+#include "nibble/format/codebook/layout.hpp"
+#include "nibble/format/encode.hpp"
+#include "nibble/format/q8_k.hpp"
+#include "nibble/format/search/codebook.hpp"
+#include "nibble/format/super_block.hpp"
+
+NIBBLE_EXACT_BEGIN
+NIBBLE_NAMESPACE_BEGIN
+
+/// 110 bytes: [scale fp16][64 indices, low 8 bits][8 bytes: bit k of byte j is bit 8 of index k of sub-block j]
+///            [32 bytes of signs][4 bytes: sub-scales, even sub-block low nibble]
+/// value = scale * (1 + 2 * sub_scale) * sign * codebook[index]
+struct iq3_s {
+    static constexpr std::string_view name = "iq3_s";
+    static constexpr std::size_t block_size = super_block_size;
+    static constexpr std::uint32_t gguf_type = 21;
+    using layout = nibble::layout::iq3_s;
+    using companion = q8_k;
+
+    struct block {
+        stored<std::uint16_t> scale;
+        std::uint8_t index[64];
+        std::uint8_t high[8];
+        std::uint8_t signs[32];
+        std::uint8_t sub_scales[4];
+    };
+
+    static constexpr float safe_magnitude = float16_max * 16.0f;
+    NIBBLE_INLINE static constexpr bool finite(const block& packed) noexcept { return is_finite_float16(packed.scale.get()); }
+
+    NIBBLE_INLINE static constexpr void decode(const block& packed, std::span<float, 256> values) noexcept {
+        for (std::size_t j = 0; j < 8; ++j) {
+            const float scale = sub_scale(packed, j);
+            for (std::size_t i = 0; i < 32; ++i) values[32 * j + i] = scale * static_cast<float>(level(packed, j, i));
+        }
+    }
+
+    static constexpr int code_bits = 8;
+    static constexpr std::size_t parts = 1;
+    NIBBLE_INLINE static void affine(const block& packed, std::size_t group, std::uint8_t (&codes)[32], float (&scale)[1], float (&offset)[1]) noexcept {
+        scale[0] = sub_scale(packed, group);
+        offset[0] = -128.0f * scale[0];
+        for (std::size_t i = 0; i < 32; ++i) codes[i] = static_cast<std::uint8_t>(level(packed, group, i) + 128);
+    }
+
+    static constexpr std::size_t unit_size = 32;
+    struct rules {
+        using book = iq3_s_book;
+        static constexpr std::size_t length = 32;
+        static constexpr bool even_signs = false, fitted_start = false, repeat_all = true;
+        static constexpr int trials = 9;
+        static constexpr float step = 0.2f;
+        NIBBLE_INLINE static auto is_empty(const auto& largest) noexcept { return largest == largest.set(0.0f); }
+    };
+    template <std::size_t Units>
+    using fits = codebook_fits<rules, Units>;
+
+    template <int N>
+    NIBBLE_INLINE static void search(const float (&x)[32][N], auto& found, std::size_t at) noexcept {
+        alignas(64) float weights[32][N];
+        weigh_squares<N>(x, weights);
+        find_points<rules, N>(x, weights, found, at);
+    }
+    template <int N>
+    NIBBLE_INLINE static void assemble(const float*, const auto& found, std::size_t at, block& packed) noexcept {
+        std::uint8_t codes[8];
+        const float scale = find_odd_codes<15>(found.scale + at, 8, codes);
+        packed = {};
+        packed.scale.set(float_to_float16(scale * 1.033f));  // source of the factor: ggml, which found it by measurement
+        // The reference does not advance over an all-zero sub-block where it writes indices and signs: what follows moves forward and
+        // decodes wrongly. Same bytes means same defect.
+        std::size_t to = 0;
+        for (std::size_t j = 0; j < 8; ++j) {
+            packed.sub_scales[j / 2] = static_cast<std::uint8_t>(packed.sub_scales[j / 2] | (codes[j] << (4 * (j % 2))));
+            if (found.empty[at + j]) continue;
+            for (std::size_t k = 0; k < 8; ++k) {
+                const std::uint16_t index = found.index[(at + j) * 8 + k];
+                packed.index[8 * to + k] = static_cast<std::uint8_t>(index);
+                packed.high[j] = static_cast<std::uint8_t>(packed.high[j] | ((index >> 8) << k));
+            }
+            for (std::size_t k = 0; k < 4; ++k) packed.signs[4 * to + k] = found.signs[(at + j) * 4 + k];
+            ++to;
+        }
+    }
+
+    static constexpr bool row_sigma = false;
+    NIBBLE_INLINE static float sigma(float sum_of_squares, std::size_t count) noexcept { return doubled_mean(sum_of_squares, count); }
+    template <int N>
+    NIBBLE_INLINE static void search_weighted(const float (&x)[32][N], const float (&importance)[32][N], const f32x<N>& sigma, auto& found,
+                                              std::size_t at) noexcept {
+        alignas(64) float weights[32][N];
+        (void)weigh<N>(x, importance, sigma, weights);
+        find_points<rules, N>(x, weights, found, at);
+    }
+    template <int N>
+    NIBBLE_INLINE static void assemble_weighted(const float* values, const auto& found, std::size_t at, block& packed) noexcept {
+        assemble<N>(values, found, at, packed);
+    }
+
+    NIBBLE_INLINE static void encode(std::span<const float, 256> values, block& packed) noexcept {
+        encode_blocks<iq3_s, 1>(values.data(), 1, 1, nullptr, &packed);
+    }
+
+private:
+    NIBBLE_INLINE static constexpr float sub_scale(const block& packed, std::size_t j) noexcept {
+        const int code = (packed.sub_scales[j / 2] >> (4 * (j % 2))) & 15;
+        return float16_to_float(packed.scale.get()) * static_cast<float>(1 + 2 * code);
+    }
+    NIBBLE_INLINE static constexpr int level(const block& packed, std::size_t j, std::size_t i) noexcept {
+        const std::size_t index = packed.index[8 * j + i / 4] | (((packed.high[j] >> (i / 4)) & std::size_t{1}) << 8);
+        const int magnitude = points<iq3_s_book>.values[index][i % 4];
+        return ((packed.signs[4 * j + i / 8] >> (i % 8)) & 1) != 0 ? -magnitude : magnitude;
+    }
+};
+
+NIBBLE_NAMESPACE_END
+NIBBLE_EXACT_END
