@@ -92,6 +92,16 @@ struct layout_decoder<F, layout::split_nibbles<Zero>> {
     NIBBLE_INLINE static __m256i codes(const std::byte* run) noexcept {
         return split_nibbles(run + Group * sizeof(typename F::block) + 2);
     }
+    /// See gemv_pairs.hpp.
+    template <int Pair>
+    NIBBLE_INLINE static void pair_codes(const std::byte* run, __m256i& first, __m256i& second) noexcept {
+        constexpr std::size_t block = sizeof(typename F::block);
+        const auto* at = reinterpret_cast<const __m128i*>(run + 2 * Pair * block + 2);
+        const auto* next = reinterpret_cast<const __m128i*>(run + (2 * Pair + 1) * block + 2);
+        const __m256i bytes = _mm256_inserti128_si256(_mm256_castsi128_si256(_mm_loadu_si128(at)), _mm_loadu_si128(next), 1);
+        first = _mm256_and_si256(bytes, _mm256_set1_epi8(15));
+        second = _mm256_and_si256(_mm256_srli_epi16(bytes, 4), _mm256_set1_epi8(15));
+    }
 };
 
 template <class F>
@@ -142,6 +152,14 @@ struct layout_decoder<F, layout::offset_super_block<4>> {
     NIBBLE_INLINE static __m256i codes(const std::byte* run) noexcept {
         const __m256i pairs = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(run + 16 + Group / 2 * 32));
         return _mm256_and_si256(Group % 2 == 0 ? pairs : _mm256_srli_epi16(pairs, 4), _mm256_set1_epi8(15));
+    }
+    /// See gemv_pairs.hpp. Both groups are in the same bytes: the upper half of the register shifts them down.
+    template <int Pair>
+    NIBBLE_INLINE static void pair_codes(const std::byte* run, __m256i& first, __m256i& second) noexcept {
+        const auto* at = reinterpret_cast<const __m128i*>(run + 16 + 32 * Pair);
+        const __m256i down = _mm256_setr_epi32(0, 0, 0, 0, 4, 4, 4, 4), nibble = _mm256_set1_epi8(15);
+        first = _mm256_and_si256(_mm256_srlv_epi32(_mm256_broadcastsi128_si256(_mm_loadu_si128(at)), down), nibble);
+        second = _mm256_and_si256(_mm256_srlv_epi32(_mm256_broadcastsi128_si256(_mm_loadu_si128(at + 1)), down), nibble);
     }
 };
 

@@ -1,5 +1,4 @@
 // Products of packed rows in file order with one or a few float rows, with AVX2: decode in registers, nothing is written but y.
-// Several weight rows at a time share the loads of the activation codes and give the adds independent chains.
 #pragma once
 
 #include "nibble/kernel/avx2/activation.hpp"
@@ -116,7 +115,8 @@ NIBBLE_INLINE void gemv_tile(const std::byte* packed, std::size_t row_stride, st
 
 template <class F, int Cols>
 inline void gemv_rows(const std::byte* packed, std::size_t rows, std::size_t cols, const std::byte* workspace, float* y, std::size_t stride) noexcept {
-    constexpr int together = Cols == 1 ? 4 : Cols == 2 ? 2 : 1;
+    // Rows that share loads of activations; more streams of weights than two are slower from memory than they save.
+    constexpr int together = Cols == 2 ? 2 : 1;
     const std::size_t row_stride = row_bytes<F>(cols);
     std::size_t r = 0;
     for (; r + together <= rows; r += together) gemv_tile<F, together, Cols>(packed + r * row_stride, row_stride, cols, workspace, y + r, stride);

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "nibble/kernel/avx2/gemv.hpp"
+#include "nibble/kernel/avx2/gemv_pairs.hpp"
 #include "nibble/kernel/avx2/panel.hpp"
 
 #if defined(NIBBLE_X86)
@@ -13,6 +14,12 @@ template <affine_format F>
 struct kernel<op::linear, F, isa::avx2> {
     static void run(const std::byte* packed, std::size_t rows, std::size_t cols, const std::byte* workspace, std::size_t count, float* y,
                     std::size_t stride) noexcept {
+        if constexpr (avx2::decodes_pairs<F>) {
+            if (count == 1) {
+                avx2::gemv_in_pairs<F>(packed, rows, cols, workspace, y);
+                return;
+            }
+        }
         if (count < avx2::panel_threshold) {
             avx2::multiply_few<F>(packed, rows, cols, workspace, count, y, stride);
             return;
