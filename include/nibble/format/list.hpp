@@ -11,6 +11,8 @@
 #include "nibble/format/concepts.hpp"
 #include "nibble/format/f16.hpp"
 #include "nibble/format/f32.hpp"
+#include "nibble/format/iq1_m.hpp"
+#include "nibble/format/iq1_s.hpp"
 #include "nibble/format/iq2_s.hpp"
 #include "nibble/format/iq2_xs.hpp"
 #include "nibble/format/iq2_xxs.hpp"
@@ -41,8 +43,10 @@
     X(iq2_xxs)            \
     X(iq2_xs)             \
     X(iq3_xxs)            \
+    X(iq1_s)              \
     X(iq3_s)              \
     X(iq2_s)              \
+    X(iq1_m)              \
     X(bf16)
 
 NIBBLE_NAMESPACE_BEGIN

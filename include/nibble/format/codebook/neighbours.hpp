@@ -60,6 +60,10 @@ public:
 
     /// Index of a key that is a point.
     NIBBLE_INLINE std::uint16_t index(std::size_t key) const noexcept { return index_[key]; }
+    /// Index of packed levels that are a point.
+    NIBBLE_INLINE std::uint16_t index_of(std::int32_t levels) const noexcept {
+        return index_[static_cast<std::size_t>(Book::key_of(i32x<1>{levels}).raw)];
+    }
     /// The chunks of a key are first(key) .. first(key + 1) - 1: none if the key is a point.
     NIBBLE_INLINE std::size_t first(std::size_t key) const noexcept { return first_[key]; }
     /// Eight neighbours as packed levels.

@@ -32,6 +32,12 @@ struct codebook_fits {
 
 namespace detail {
 
+/// The level of coordinate i.
+template <class Book, int N>
+NIBBLE_INLINE f32x<N> level_of(const i32x<N>& packed, std::size_t i) noexcept {
+    return to_float((packed >> (Book::level_bits * static_cast<int>(i))) & i32x<N>::set((1 << Book::level_bits) - 1));
+}
+
 /// 2 * level + 1 of coordinate i.
 template <class Book, int N>
 NIBBLE_INLINE f32x<N> coordinate(const i32x<N>& packed, std::size_t i) noexcept {
@@ -53,11 +59,33 @@ NIBBLE_INLINE i32x<W> load_neighbours(const std::uint16_t* from) noexcept {
     }
 }
 
+/// What points are compared as: 2 * level + 1.
+struct odd_coordinates {
+    template <class Book, int N>
+    NIBBLE_INLINE f32x<N> at(const i32x<N>& packed, std::size_t i) const noexcept {
+        return coordinate<Book>(packed, i);
+    }
+};
+/// What points are compared as: level - center.
+struct centered_coordinates {
+    float center;
+    template <class Book, int N>
+    NIBBLE_INLINE f32x<N> at(const i32x<N>& packed, std::size_t i) const noexcept {
+        return level_of<Book>(packed, i) - f32x<N>::set(center);
+    }
+};
+
+template <int N>
+NIBBLE_INLINE float lane_of(const f32x<N>& value, std::size_t lane) noexcept {
+    if constexpr (N == 1) return value.raw;
+    else return value.raw[lane];
+}
+
 /// The first of the nearest neighbours of a key, as packed levels. Here the lanes are neighbours.
 /// @param y, root  the column of a group: values and square roots of weights
 template <class Book, int N>
 NIBBLE_INLINE std::int32_t find_nearest(const neighbour_table<Book>& table, std::size_t key, const float (*y)[N], const float (*root)[N],
-                                        std::size_t lane, float scale) noexcept {
+                                        std::size_t lane, float scale, auto coordinates) noexcept {
     constexpr int W = N < 8 ? N : 8;
     using floats = f32x<W>;
     using ints = i32x<W>;
@@ -71,7 +99,7 @@ NIBBLE_INLINE std::int32_t find_nearest(const neighbour_table<Book>& table, std:
         const auto packed = load_neighbours<W>(list + n);
         auto distance = floats::set(0.0f);
         for (std::size_t i = 0; i < Book::width; ++i) {
-            const auto e = floats::set(scale) * coordinate<Book>(packed, i) - floats::set(y[i][lane]);
+            const auto e = floats::set(scale) * coordinates.template at<Book, W>(packed, i) - floats::set(y[i][lane]);
             distance = distance + floats::set(root[i][lane]) * e * e;
         }
         const auto better = distance < best;
@@ -97,10 +125,12 @@ NIBBLE_INLINE std::int32_t find_nearest(const neighbour_table<Book>& table, std:
 }  // namespace detail
 
 /// Replaces levels that are no point by the nearest point, in the lanes of `wanted`.
+/// @param y, root         the column of a group: values, and weights or their square roots: the distance is root * e * e
+/// @param coordinates_of  what points are compared as, for each lane
 /// @return the lanes that changed
 template <class Book, int N>
 NIBBLE_INLINE mask32<N> move_to_points(i32x<N>& packed, const mask32<N>& wanted, const float (*y)[N], const float (*root)[N],
-                                       const f32x<N>& scale) noexcept {
+                                       const f32x<N>& scale, auto coordinates_of) noexcept {
     const neighbour_table<Book>& table = neighbours<Book>();
     alignas(64) std::int32_t levels[N], keys[N], moved[N];
     alignas(64) float scales[N];
@@ -111,7 +141,7 @@ NIBBLE_INLINE mask32<N> move_to_points(i32x<N>& packed, const mask32<N>& wanted,
     for (std::size_t lane = 0; lane < N; ++lane) {
         const auto key = static_cast<std::size_t>(keys[lane]);
         moved[lane] &= table.first(key) != table.first(key + 1);
-        if (moved[lane] != 0) levels[lane] = detail::find_nearest<Book, N>(table, key, y, root, lane, scales[lane]);
+        if (moved[lane] != 0) levels[lane] = detail::find_nearest<Book, N>(table, key, y, root, lane, scales[lane], coordinates_of(lane));
     }
     packed = i32x<N>::load(levels);
     return i32x<N>::load(moved) > i32x<N>::set(0);
@@ -247,6 +277,7 @@ NIBBLE_INLINE void find_points(const float (*x)[N], const float (*weights)[N], a
         empty = empty | !(largest > zero);
     }
 
+    const auto as_odd = [](std::size_t) NIBBLE_LAMBDA_INLINE { return detail::odd_coordinates{}; };
     const auto levels_of = [&](const floats& inverse, std::size_t g) NIBBLE_LAMBDA_INLINE {
         auto packed = ints::set(0);
         for (std::size_t i = 0; i < width; ++i) {
@@ -278,7 +309,7 @@ NIBBLE_INLINE void find_points(const float (*x)[N], const float (*weights)[N], a
         mask32<N> moved[groups];
         for (std::size_t g = 0; g < groups; ++g) {
             packed[g] = levels_of(inverse, g);
-            moved[g] = move_to_points<book, N>(packed[g], !empty, y + g * width, root + g * width, one / inverse);
+            moved[g] = move_to_points<book, N>(packed[g], !empty, y + g * width, root + g * width, one / inverse, as_odd);
         }
         measure(packed);
         const auto better = (sum_cc > zero) & (sum_cx * sum_cx > score * sum_cc);
@@ -300,7 +331,7 @@ NIBBLE_INLINE void find_points(const float (*x)[N], const float (*weights)[N], a
         for (std::size_t g = 0; g < groups; ++g) {
             const auto here = Rules::repeat_all ? repeat : repeat & off_points[g];
             auto packed = levels_of(one / scale, g);
-            (void)move_to_points<book, N>(packed, here, y + g * width, root + g * width, scale);
+            (void)move_to_points<book, N>(packed, here, y + g * width, root + g * width, scale, as_odd);
             best[g] = select(here, packed, best[g]);
         }
         measure(best);

@@ -1,0 +1,117 @@
+// iq1_s: 1.56 bits. Eight levels -1, 0, 1 at once from a codebook of 2048 points, a shift and a 3-bit sub-scale for 32 elements.
+#pragma once
+
+#include <span>
+
+#include "nibble/base/float16.hpp"
+#include "nibble/format/codebook/layout.hpp"
+#include "nibble/format/encode.hpp"
+#include "nibble/format/q8_k.hpp"
+#include "nibble/format/search/ternary.hpp"
+#include "nibble/format/super_block.hpp"
+
+NIBBLE_EXACT_BEGIN
+NIBBLE_NAMESPACE_BEGIN
+
+/// 50 bytes: [scale fp16][32 indices, low 8 bits][8 x u16, one a sub-block of 32: bits 8 to 10 of 4 indices, 3 bits sub-scale, shift]
+/// value = scale * (2 * sub_scale + 1) * (codebook[index] + (shift ? -0.125 : 0.125))
+///
+/// ggml refuses this format without importance. nibble does not: the weights are then the squares of the values, as in iq1_m.
+struct iq1_s {
+    static constexpr std::string_view name = "iq1_s";
+    static constexpr std::size_t block_size = super_block_size;
+    static constexpr std::uint32_t gguf_type = 19;
+    using layout = nibble::layout::iq1_s;
+    using companion = q8_k;
+
+    struct block {
+        stored<std::uint16_t> scale;
+        std::uint8_t index[32];
+        stored<std::uint16_t> high[8];
+    };
+
+    static constexpr float safe_magnitude = float16_max;
+    NIBBLE_INLINE static constexpr bool finite(const block& packed) noexcept { return is_finite_float16(packed.scale.get()); }
+
+    NIBBLE_INLINE static constexpr void decode(const block& packed, std::span<float, 256> values) noexcept {
+        for (std::size_t j = 0; j < 8; ++j) {
+            const float scale = sub_scale(packed, j);
+            for (std::size_t i = 0; i < 32; ++i) values[32 * j + i] = scale * (static_cast<float>(eighths(packed, j, i)) * 0.125f);
+        }
+    }
+
+    static constexpr int code_bits = 8;
+    static constexpr std::size_t parts = 1;
+    NIBBLE_INLINE static void affine(const block& packed, std::size_t group, std::uint8_t (&codes)[32], float (&scale)[1], float (&offset)[1]) noexcept {
+        scale[0] = sub_scale(packed, group) * 0.125f;
+        offset[0] = -128.0f * scale[0];
+        for (std::size_t i = 0; i < 32; ++i) codes[i] = static_cast<std::uint8_t>(eighths(packed, group, i) + 128);
+    }
+
+    static constexpr std::size_t unit_size = 32;
+    struct rules {
+        static constexpr std::size_t length = 32;
+        static constexpr bool halves = false;
+        NIBBLE_INLINE static auto is_empty(const auto& magnitude) noexcept { return magnitude < magnitude.set(1e-12f); }
+    };
+    template <std::size_t Units>
+    using fits = ternary_fits<rules, Units>;
+
+    template <int N>
+    NIBBLE_INLINE static void search(const float (&x)[32][N], auto& found, std::size_t at) noexcept {
+        alignas(64) float weights[32][N];
+        weigh_squares<N>(x, weights);
+        find_ternary_points<rules, N>(x, weights, found, at);
+    }
+    template <int N>
+    NIBBLE_INLINE static void assemble(const float*, const auto& found, std::size_t at, block& packed) noexcept {
+        std::uint8_t codes[8];
+        const float scale = find_odd_codes<7>(found.scale + at, 8, codes);
+        packed.scale.set(float_to_float16(scale * 1.125f));  // source of the factor: ggml, which found it by measurement
+        const auto& table = neighbours<iq1_book>();
+        for (std::size_t j = 0; j < 8; ++j) {
+            std::uint32_t high = 0;
+            for (std::size_t k = 0; k < 4; ++k) {
+                const auto index = table.index_of(found.levels[k][at + j]);
+                packed.index[4 * j + k] = static_cast<std::uint8_t>(index);
+                high |= (std::uint32_t{index} >> 8) << (3 * k);
+            }
+            const std::uint32_t shift = found.center[0][at + j] > 1.0f ? 8 : 0;
+            if (scale != 0.0f) high |= (codes[j] | shift) << 12;
+            packed.high[j].set(static_cast<std::uint16_t>(high));
+        }
+    }
+
+    static constexpr bool row_sigma = false;
+    NIBBLE_INLINE static float sigma(float sum_of_squares, std::size_t count) noexcept { return doubled_mean(sum_of_squares, count); }
+    template <int N>
+    NIBBLE_INLINE static void search_weighted(const float (&x)[32][N], const float (&importance)[32][N], const f32x<N>& sigma, auto& found,
+                                              std::size_t at) noexcept {
+        alignas(64) float weights[32][N];
+        (void)weigh<N>(x, importance, sigma, weights);
+        find_ternary_points<rules, N>(x, weights, found, at);
+    }
+    template <int N>
+    NIBBLE_INLINE static void assemble_weighted(const float* values, const auto& found, std::size_t at, block& packed) noexcept {
+        assemble<N>(values, found, at, packed);
+    }
+
+    NIBBLE_INLINE static void encode(std::span<const float, 256> values, block& packed) noexcept {
+        encode_blocks<iq1_s, 1>(values.data(), 1, 1, nullptr, &packed);
+    }
+
+private:
+    NIBBLE_INLINE static constexpr float sub_scale(const block& packed, std::size_t j) noexcept {
+        const int code = (packed.high[j].get() >> 12) & 7;
+        return float16_to_float(packed.scale.get()) * static_cast<float>(2 * code + 1);
+    }
+    /// Eight times level and shift: -9 to 9, odd.
+    NIBBLE_INLINE static constexpr int eighths(const block& packed, std::size_t j, std::size_t i) noexcept {
+        const std::size_t high = packed.high[j].get();
+        const std::size_t index = packed.index[4 * j + i / 8] | (((high >> (3 * (i / 8))) & 7) << 8);
+        return 8 * points<iq1_book>.values[index][i % 8] + ((high >> 15) != 0 ? -1 : 1);
+    }
+};
+
+NIBBLE_NAMESPACE_END
+NIBBLE_EXACT_END
