@@ -59,7 +59,7 @@ NIBBLE_INLINE void encode_blocks(const float* values, std::size_t blocks, std::s
     for (std::size_t first = 0; first < blocks; first += batch) {
         const std::size_t here = blocks - first < batch ? blocks - first : batch;
         typename F::template fits<batch * units> fits;
-        [[maybe_unused]] float sigma[batch];
+        [[maybe_unused]] float sigma[batch] = {};
         if constexpr (weighted_format<F>) {
             if (importance != nullptr) {
                 for (std::size_t b = 0; b < batch; ++b) {
