@@ -318,18 +318,21 @@ NIBBLE_INLINE void find_points(const float (*x)[N], const float (*weights)[N], a
         const auto worse = !better;
         for (std::size_t g = 0; g < groups; ++g) {
             best[g] = select(better, packed[g], best[g]);
-            off_points[g] = (better & moved[g]) | (worse & off_points[g]);
+            if constexpr (!Rules::repeat_all) off_points[g] = (better & moved[g]) | (worse & off_points[g]);
         }
     }
 
     // Once more with the scale that was found, for groups whose levels had to move.
-    auto repeat = off_points[0];
-    for (std::size_t g = 1; g < groups; ++g) repeat = repeat | off_points[g];
-    if constexpr (Rules::fitted_start) repeat = zero == zero;
-    repeat = repeat & (scale > zero) & !empty;
+    auto repeat = (scale > zero) & !empty;
+    if constexpr (!Rules::fitted_start && !Rules::repeat_all) {
+        auto off = off_points[0];
+        for (std::size_t g = 1; g < groups; ++g) off = off | off_points[g];
+        repeat = repeat & off;
+    }
     if (any(repeat)) {
         for (std::size_t g = 0; g < groups; ++g) {
-            const auto here = Rules::repeat_all ? repeat : repeat & off_points[g];
+            auto here = repeat;
+            if constexpr (!Rules::repeat_all) here = here & off_points[g];
             auto packed = levels_of(one / scale, g);
             (void)move_to_points<book, N>(packed, here, y + g * width, root + g * width, scale, as_odd);
             best[g] = select(here, packed, best[g]);
