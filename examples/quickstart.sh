@@ -40,7 +40,7 @@ tool=$build/examples/tool/nibble
 
 echo
 printf '%-8s %10s %8s %9s\n' type bytes bpw 'SQNR dB'
-for type in F16 BF16 Q8_0 Q6_K Q4_K_M Q4_K_S Q4_0; do
+for type in F16 BF16 Q8_0 Q6_K Q4_K_M Q4_0; do
     out=$build/kjv-3m-$type.gguf
     "$tool" quantize "$model" "$out" "$type" >/dev/null 2>"$build/quantize.log" || { cat "$build/quantize.log" >&2; exit 1; }
     "$tool" compare "$model" "$out" --json >"$build/compare.json"
@@ -58,10 +58,9 @@ if [ ! -f "$interop/package-lock.json" ]; then
 elif ! have node || ! have npm; then
     echo "node and npm are not here: llama.cpp is not asked to load the files"
 elif [ -d "$interop/node_modules" ] || (cd "$interop" && npm ci --ignore-scripts --no-audit --no-fund >"$build/npm.log" 2>&1); then
-    for type in F16 Q4_K_M; do
-        node "$interop/perplexity.mjs" "$build/kjv-3m-$type.gguf" "$root/examples/model/text.txt" 2>"$build/node.log" | sed "s/^/llama.cpp on $type: /" ||
-            echo "llama.cpp could not be asked; see $build/node.log"
-    done
+    echo "llama.cpp's perplexity per byte of examples/model/text.txt:"
+    node "$interop/perplexity.mjs" "$root/examples/model/text.txt" 40 "$build/kjv-3m-F16.gguf" "$build/kjv-3m-Q4_K_M.gguf" 2>"$build/node.log" ||
+        echo "llama.cpp could not be asked; see $build/node.log"
     [ ! -f "$interop/generate.mjs" ] || node "$interop/generate.mjs" "$build/kjv-3m-Q4_K_M.gguf" 2>"$build/node.log" | sed 's/^/generated: /' ||
         echo "llama.cpp could not generate; see $build/node.log"
 else
