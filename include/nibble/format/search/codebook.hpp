@@ -16,6 +16,7 @@
 
 #include "nibble/base/lanes.hpp"
 #include "nibble/format/codebook/neighbours.hpp"
+#include "nibble/format/search/nearest.hpp"
 
 NIBBLE_EXACT_BEGIN
 NIBBLE_NAMESPACE_BEGIN
@@ -31,121 +32,15 @@ struct codebook_fits {
 };
 
 namespace detail {
-
-/// The level of coordinate i.
-template <class Book, int N>
-NIBBLE_INLINE f32x<N> level_of(const i32x<N>& packed, std::size_t i) noexcept {
-    return to_float((packed >> (Book::level_bits * static_cast<int>(i))) & i32x<N>::set((1 << Book::level_bits) - 1));
-}
-
 /// 2 * level + 1 of coordinate i.
 template <class Book, int N>
-NIBBLE_INLINE f32x<N> coordinate(const i32x<N>& packed, std::size_t i) noexcept {
+NIBBLE_INLINE f32x<N> odd_at(const i32x<N>& packed, std::size_t i) noexcept {
     constexpr int mask = 2 * ((1 << Book::level_bits) - 1);
     const int bit = Book::level_bits * static_cast<int>(i);
     const auto twice = (bit == 0 ? packed << 1 : packed >> (bit - 1)) & i32x<N>::set(mask);
     return to_float(twice | i32x<N>::set(1));
 }
-
-/// Packed levels of the next W neighbours.
-template <int W>
-NIBBLE_INLINE i32x<W> load_neighbours(const std::uint16_t* from) noexcept {
-    if constexpr (W == 1) {
-        return {*from};
-    } else {
-        raw_lanes<std::uint16_t, W> packed;
-        __builtin_memcpy(&packed, from, sizeof packed);
-        return {__builtin_convertvector(packed, raw_lanes<std::int32_t, W>)};
-    }
-}
-
-/// What points are compared as: 2 * level + 1.
-struct odd_coordinates {
-    template <class Book, int N>
-    NIBBLE_INLINE f32x<N> at(const i32x<N>& packed, std::size_t i) const noexcept {
-        return coordinate<Book>(packed, i);
-    }
-};
-/// What points are compared as: level - center.
-struct centered_coordinates {
-    float center;
-    template <class Book, int N>
-    NIBBLE_INLINE f32x<N> at(const i32x<N>& packed, std::size_t i) const noexcept {
-        return level_of<Book>(packed, i) - f32x<N>::set(center);
-    }
-};
-
-template <int N>
-NIBBLE_INLINE float lane_of(const f32x<N>& value, std::size_t lane) noexcept {
-    if constexpr (N == 1) return value.raw;
-    else return value.raw[lane];
-}
-
-/// The first of the nearest neighbours of a key, as packed levels. Here the lanes are neighbours.
-/// @param y, root  the column of a group: values and square roots of weights
-template <class Book, int N>
-NIBBLE_INLINE std::int32_t find_nearest(const neighbour_table<Book>& table, std::size_t key, const float (*y)[N], const float (*root)[N],
-                                        std::size_t lane, float scale, auto coordinates) noexcept {
-    constexpr int W = N < 8 ? N : 8;
-    using floats = f32x<W>;
-    using ints = i32x<W>;
-    alignas(32) std::int32_t places[W];
-    for (int w = 0; w < W; ++w) places[w] = w;
-    auto place = ints::load(places), best_place = place;
-    auto best = floats::set(3.402823466e38f);
-    const std::uint16_t* list = table.chunk(table.first(key));
-    const std::size_t count = (table.first(key + 1) - table.first(key)) * 8;
-    for (std::size_t n = 0; n < count; n += W) {
-        const auto packed = load_neighbours<W>(list + n);
-        auto distance = floats::set(0.0f);
-        for (std::size_t i = 0; i < Book::width; ++i) {
-            const auto e = floats::set(scale) * coordinates.template at<Book, W>(packed, i) - floats::set(y[i][lane]);
-            distance = distance + floats::set(root[i][lane]) * e * e;
-        }
-        const auto better = distance < best;
-        best = select(better, distance, best);
-        best_place = select(better, place, best_place);
-        place = place + ints::set(W);
-    }
-    if constexpr (W == 1) {
-        return list[best_place.raw];
-    } else {
-        float distances[W];
-        best.store(distances);
-        best_place.store(places);
-        int winner = 0;
-        for (int w = 1; w < W; ++w) {
-            const bool nearer = distances[w] < distances[winner] || (distances[w] == distances[winner] && places[w] < places[winner]);
-            winner = nearer ? w : winner;
-        }
-        return list[places[winner]];
-    }
-}
-
 }  // namespace detail
-
-/// Replaces levels that are no point by the nearest point, in the lanes of `wanted`.
-/// @param y, root         the column of a group: values, and weights or their square roots: the distance is root * e * e
-/// @param coordinates_of  what points are compared as, for each lane
-/// @return the lanes that changed
-template <class Book, int N>
-NIBBLE_INLINE mask32<N> move_to_points(i32x<N>& packed, const mask32<N>& wanted, const float (*y)[N], const float (*root)[N],
-                                       const f32x<N>& scale, auto coordinates_of) noexcept {
-    const neighbour_table<Book>& table = neighbours<Book>();
-    alignas(64) std::int32_t levels[N], keys[N], moved[N];
-    alignas(64) float scales[N];
-    packed.store(levels);
-    Book::key_of(packed).store(keys);
-    scale.store(scales);
-    select(wanted, i32x<N>::set(1), i32x<N>::set(0)).store(moved);
-    for (std::size_t lane = 0; lane < N; ++lane) {
-        const auto key = static_cast<std::size_t>(keys[lane]);
-        moved[lane] &= table.first(key) != table.first(key + 1);
-        if (moved[lane] != 0) levels[lane] = detail::find_nearest<Book, N>(table, key, y, root, lane, scales[lane], coordinates_of(lane));
-    }
-    packed = i32x<N>::load(levels);
-    return i32x<N>::load(moved) > i32x<N>::set(0);
-}
 
 /// A fit of scale * code to values, codes 0 .. 4, by coordinate descent; where it starts. Source: ggml's make_qp_quants.
 template <int N, std::size_t Count>
@@ -195,12 +90,13 @@ NIBBLE_INLINE f32x<N> fit_magnitudes(const float (&y)[Count][N], const float (&w
             const auto v = floats::load(y[i]), w = floats::load(weights[i]);
             const auto old = i32x<N>::load(codes[i]);
             auto rest_cx = sum_cx - w * v * to_float(old), rest_cc = sum_cc - w * to_float(old) * to_float(old);
-            const auto possible = (rest_cx > zero) & (rest_cc > zero);
+            const auto possible = detail::both(rest_cx > zero, rest_cc > zero);
             const auto rounded = code_of(v * rest_cc / rest_cx);
             const auto code = to_float(rounded);
             rest_cx = rest_cx + w * v * code;
             rest_cc = rest_cc + w * code * code;
-            const auto better = possible & !(rounded == old) & (rest_cx * rest_cx * sum_cc > sum_cx * sum_cx * rest_cc);
+            const auto gain = rest_cx * rest_cx * sum_cc > sum_cx * sum_cx * rest_cc;
+            const auto better = detail::both(possible, detail::both(!(rounded == old), gain));
             select(better, rounded & byte, old).store(codes[i]);
             sum_cx = select(better, rest_cx, sum_cx);
             sum_cc = select(better, rest_cc, sum_cc);
@@ -235,7 +131,7 @@ NIBBLE_INLINE i32x<N> fold_signs(const float (*x)[N], const float (*weights)[N],
         }
         for (std::size_t i = 0; i < 8; ++i) {
             const auto v = floats::load(y[i]);
-            const auto flip = (odd == ints::set(1)) & (place == ints::set(static_cast<std::int32_t>(i)));
+            const auto flip = detail::both(odd == ints::set(1), place == ints::set(static_cast<std::int32_t>(i)));
             select(flip, -v, v).store(y[i]);
             signs = signs ^ select(flip, ints::set(1 << i), ints::set(0));
         }
@@ -274,12 +170,19 @@ NIBBLE_INLINE void find_points(const float (*x)[N], const float (*weights)[N], a
         __builtin_memcpy(w, weights, sizeof w);
         scale = fit_magnitudes<N>(y, w, largest);
         largest = scale * floats::set(static_cast<float>(book::levels));
-        empty = empty | !(largest > zero);
+        empty = detail::either(empty, !(largest > zero));
     }
 
-    const auto as_odd = [](std::size_t) NIBBLE_LAMBDA_INLINE { return detail::odd_coordinates{}; };
+    alignas(64) float y_rows[N][length], root_rows[N][length];
+    spread_lanes<N>(y, y_rows);
+    spread_lanes<N>(root, root_rows);
+    const auto move = [&](ints& packed, const mask32<N>& wanted, std::size_t g, const floats& with) NIBBLE_LAMBDA_INLINE {
+        const auto odd = [](std::size_t) NIBBLE_LAMBDA_INLINE { return level_scale{2.0f, -1.0f}; };
+        return move_to_points<book, N>(packed, wanted, y_rows[0] + g * width, root_rows[0] + g * width, length, with, odd);
+    };
     const auto levels_of = [&](const floats& inverse, std::size_t g) NIBBLE_LAMBDA_INLINE {
         auto packed = ints::set(0);
+#pragma GCC unroll 8
         for (std::size_t i = 0; i < width; ++i) {
             const auto level = floats::set(0.5f) * (inverse * floats::load(y[g * width + i]) - one);
             packed = packed | (clamp(round_even(level), 0, book::levels - 1) << (book::level_bits * static_cast<int>(i)));
@@ -289,8 +192,9 @@ NIBBLE_INLINE void find_points(const float (*x)[N], const float (*weights)[N], a
     floats sum_cx, sum_cc;
     const auto measure = [&](const ints(&packed)[groups]) NIBBLE_LAMBDA_INLINE {
         sum_cx = sum_cc = zero;
+#pragma GCC unroll 8
         for (std::size_t i = 0; i < length; ++i) {
-            const auto code = detail::coordinate<book>(packed[i / width], i % width);
+            const auto code = detail::odd_at<book>(packed[i / width], i % width);
             sum_cx = sum_cx + floats::load(weighted[i]) * code;
             sum_cc = sum_cc + floats::load(weights[i]) * code * code;
         }
@@ -298,47 +202,48 @@ NIBBLE_INLINE void find_points(const float (*x)[N], const float (*weights)[N], a
 
     auto score = zero;
     ints best[groups];
-    mask32<N> off_points[groups];  // groups whose levels had to move
+    // Groups whose levels had to move: 1 or 0, because GCC 12 cannot compile arrays of masks at -O3.
+    ints off_points[groups];
     for (std::size_t g = 0; g < groups; ++g) {
         best[g] = ints::set(0);
-        off_points[g] = Rules::repeat_all ? zero == zero : zero != zero;
+        off_points[g] = ints::set(Rules::repeat_all ? 1 : 0);
     }
     for (int t = -Rules::trials; t <= Rules::trials; ++t) {
         const auto inverse = floats::set(top + static_cast<float>(t) * Rules::step) / largest;
         ints packed[groups];
-        mask32<N> moved[groups];
+        ints moved[groups];
         for (std::size_t g = 0; g < groups; ++g) {
             packed[g] = levels_of(inverse, g);
-            moved[g] = move_to_points<book, N>(packed[g], !empty, y + g * width, root + g * width, one / inverse, as_odd);
+            const auto off = move(packed[g], !empty, g, one / inverse);
+            moved[g] = select(off, ints::set(1), ints::set(0));
         }
         measure(packed);
-        const auto better = (sum_cc > zero) & (sum_cx * sum_cx > score * sum_cc);
+        const auto better = detail::both(sum_cc > zero, sum_cx * sum_cx > score * sum_cc);
         scale = select(better, sum_cx / sum_cc, scale);
         score = select(better, scale * sum_cx, score);
-        const auto worse = !better;
         for (std::size_t g = 0; g < groups; ++g) {
             best[g] = select(better, packed[g], best[g]);
-            if constexpr (!Rules::repeat_all) off_points[g] = (better & moved[g]) | (worse & off_points[g]);
+            off_points[g] = select(better, moved[g], off_points[g]);
         }
     }
 
     // Once more with the scale that was found, for groups whose levels had to move.
     auto repeat = (scale > zero) & !empty;
-    if constexpr (!Rules::fitted_start && !Rules::repeat_all) {
+    if constexpr (!Rules::fitted_start) {
         auto off = off_points[0];
         for (std::size_t g = 1; g < groups; ++g) off = off | off_points[g];
-        repeat = repeat & off;
+        repeat = repeat & (off > ints::set(0));
     }
     if (any(repeat)) {
         for (std::size_t g = 0; g < groups; ++g) {
             auto here = repeat;
-            if constexpr (!Rules::repeat_all) here = here & off_points[g];
+            if constexpr (!Rules::repeat_all) here = here & (off_points[g] > ints::set(0));
             auto packed = levels_of(one / scale, g);
-            (void)move_to_points<book, N>(packed, here, y + g * width, root + g * width, scale, as_odd);
+            (void)move(packed, here, g, scale);
             best[g] = select(here, packed, best[g]);
         }
         measure(best);
-        scale = select(repeat & (sum_cc > zero), sum_cx / sum_cc, scale);
+        scale = select(detail::both(repeat, sum_cc > zero), sum_cx / sum_cc, scale);
     }
 
     const auto negative = scale < zero;
@@ -357,28 +262,6 @@ NIBBLE_INLINE void find_points(const float (*x)[N], const float (*weights)[N], a
         select(empty, ints::set(0), turned & ints::set(Rules::even_signs ? 127 : 255)).store(lanes);
         for (std::size_t lane = 0; lane < N; ++lane) found.signs[(at + lane) * (length / 8) + k] = static_cast<std::uint8_t>(lanes[lane]);
     }
-}
-
-/// Scales of sub-blocks as scale * (2 * code + 1), codes 0 .. MaxCode.
-/// @return the scale; 0 (and codes 0) if there is none
-template <int MaxCode>
-NIBBLE_INLINE float find_odd_codes(const float* scales, std::size_t count, std::uint8_t* codes) noexcept {
-    float largest = 0.0f;
-    for (std::size_t j = 0; j < count; ++j) largest = scales[j] > largest ? scales[j] : largest;
-    for (std::size_t j = 0; j < count; ++j) codes[j] = 0;
-    if (largest == 0.0f) return 0.0f;
-    const float scale = largest / static_cast<float>(2 * MaxCode + 1);
-    const float inverse = 1.0f / scale;
-    for (std::size_t j = 0; j < count; ++j) {
-        codes[j] = static_cast<std::uint8_t>(clamp(round_even(f32x<1>{0.5f * (inverse * scales[j] - 1.0f)}), 0, MaxCode).raw);
-    }
-    return scale;
-}
-
-/// weights = x * x in each lane: what most codebook formats use without importance.
-template <int N, std::size_t Count>
-NIBBLE_INLINE void weigh_squares(const float (&x)[Count][N], float (&weights)[Count][N]) noexcept {
-    for (std::size_t i = 0; i < Count; ++i) (f32x<N>::load(x[i]) * f32x<N>::load(x[i])).store(weights[i]);
 }
 
 NIBBLE_NAMESPACE_END
