@@ -96,7 +96,7 @@ bool is_whole(const std::string& path) {
     return r && r->find_tensor("t") != nullptr && chars(r->find_tensor("t")->data) == "abcdefgh";
 }
 
-unsigned mode_of(const std::string& path) {
+[[maybe_unused]] unsigned mode_of(const std::string& path) {
     struct ::stat about {};
     REQUIRE(::stat(path.c_str(), &about) == 0);
     return about.st_mode & 07777u;

@@ -7,6 +7,7 @@
 #include "nibble/format/codebook/layout.hpp"
 #include "nibble/format/encode.hpp"
 #include "nibble/format/q8_k.hpp"
+#include "nibble/format/search/odd_codes.hpp"
 #include "nibble/format/search/ternary.hpp"
 #include "nibble/format/super_block.hpp"
 
@@ -82,7 +83,7 @@ struct iq1_m {
         float sum_cx = 0.0f, sum_cc = 0.0f;
         for (std::size_t j = 0; j < 16; ++j) {
             for (std::size_t i = 0; i < 16; ++i) {
-                const auto level = detail::level_of<iq1_book>(i32x<1>{found.levels[i / 8][at + j]}, i % 8).raw;
+                const auto level = detail::level_at<iq1_book>(i32x<1>{found.levels[i / 8][at + j]}, i % 8).raw;
                 const float code = (level - found.center[i / 8][at + j]) * static_cast<float>(2 * codes[j] + 1);
                 const float weighted = found.weights[i][at + j] * code;
                 sum_cx = sum_cx + weighted * values[16 * j + i];

@@ -7,6 +7,7 @@
 #include "nibble/format/codebook/layout.hpp"
 #include "nibble/format/encode.hpp"
 #include "nibble/format/q8_k.hpp"
+#include "nibble/format/search/odd_codes.hpp"
 #include "nibble/format/search/ternary.hpp"
 #include "nibble/format/super_block.hpp"
 

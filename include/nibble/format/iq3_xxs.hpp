@@ -8,6 +8,7 @@
 #include "nibble/format/encode.hpp"
 #include "nibble/format/q8_k.hpp"
 #include "nibble/format/search/codebook.hpp"
+#include "nibble/format/search/odd_codes.hpp"
 #include "nibble/format/super_block.hpp"
 
 NIBBLE_EXACT_BEGIN

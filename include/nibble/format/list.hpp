@@ -21,9 +21,10 @@
 #include "nibble/format/q4_0.hpp"
 #include "nibble/format/q4_1.hpp"
 #include "nibble/format/q4_k.hpp"
-#include "nibble/format/q6_k.hpp"
 #include "nibble/format/q5_0.hpp"
 #include "nibble/format/q5_1.hpp"
+#include "nibble/format/q5_k.hpp"
+#include "nibble/format/q6_k.hpp"
 #include "nibble/format/q8_0.hpp"
 #include "nibble/format/q8_1.hpp"
 #include "nibble/format/q8_k.hpp"
@@ -38,6 +39,7 @@
     X(q8_0)               \
     X(q8_1)               \
     X(q4_k)               \
+    X(q5_k)               \
     X(q6_k)               \
     X(q8_k)               \
     X(iq2_xxs)            \

@@ -8,7 +8,7 @@
 //   trials, step                  candidates for the inverse scale: (2 * levels - 1 + step * t) / largest, t = -trials .. trials
 //   is_empty(largest)             lanes without anything to encode
 //   fitted_start                  start from a fit of the values instead of their largest
-//   repeat_all                    the last step looks at all groups, not only at those that were not points
+//   repeat_all                    the last step looks at all groups if any of them was no point, not only at those
 #pragma once
 
 #include <cstddef>
@@ -201,21 +201,17 @@ NIBBLE_INLINE void find_points(const float (*x)[N], const float (*weights)[N], a
     };
 
     auto score = zero;
-    ints best[groups];
-    // Groups whose levels had to move: 1 or 0, because GCC 12 cannot compile arrays of masks at -O3.
-    ints off_points[groups];
+    ints best[groups], off_points[groups];  // off_points: 1 where levels had to move, or nothing has been found yet in some formats
     for (std::size_t g = 0; g < groups; ++g) {
         best[g] = ints::set(0);
         off_points[g] = ints::set(Rules::repeat_all ? 1 : 0);
     }
     for (int t = -Rules::trials; t <= Rules::trials; ++t) {
         const auto inverse = floats::set(top + static_cast<float>(t) * Rules::step) / largest;
-        ints packed[groups];
-        ints moved[groups];
+        ints packed[groups], moved[groups];
         for (std::size_t g = 0; g < groups; ++g) {
             packed[g] = levels_of(inverse, g);
-            const auto off = move(packed[g], !empty, g, one / inverse);
-            moved[g] = select(off, ints::set(1), ints::set(0));
+            moved[g] = move(packed[g], !empty, g, one / inverse);
         }
         measure(packed);
         const auto better = detail::both(sum_cc > zero, sum_cx * sum_cx > score * sum_cc);
@@ -227,17 +223,15 @@ NIBBLE_INLINE void find_points(const float (*x)[N], const float (*weights)[N], a
         }
     }
 
-    // Once more with the scale that was found, for groups whose levels had to move.
-    auto repeat = (scale > zero) & !empty;
-    if constexpr (!Rules::fitted_start) {
-        auto off = off_points[0];
-        for (std::size_t g = 1; g < groups; ++g) off = off | off_points[g];
-        repeat = repeat & (off > ints::set(0));
-    }
+    // Once more with the scale that was found, if any levels had to move: those, or all of them.
+    auto off = off_points[0];
+    for (std::size_t g = 1; g < groups; ++g) off = off | off_points[g];
+    if constexpr (Rules::fitted_start) off = ints::set(1);
+    off = select(scale > zero, select(empty, ints::set(0), off), ints::set(0));
+    const auto repeat = off > ints::set(0);
     if (any(repeat)) {
         for (std::size_t g = 0; g < groups; ++g) {
-            auto here = repeat;
-            if constexpr (!Rules::repeat_all) here = here & (off_points[g] > ints::set(0));
+            const auto here = (Rules::repeat_all ? off : off & off_points[g]) > ints::set(0);
             auto packed = levels_of(one / scale, g);
             (void)move(packed, here, g, scale);
             best[g] = select(here, packed, best[g]);

@@ -1,0 +1,79 @@
+// Arithmetic between lanes, which the codebook searches need and the others do not. Each function is written in the form that both
+// compilers turn into the one or two instructions it stands for.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <utility>
+
+#include "nibble/base/lanes.hpp"
+
+NIBBLE_EXACT_BEGIN
+NIBBLE_NAMESPACE_BEGIN
+namespace detail {
+
+template <int... I>
+NIBBLE_INLINE raw_lanes<float, sizeof...(I)> broadcast_raw(float value, std::integer_sequence<int, I...>) noexcept {
+    const raw_lanes<float, 4> one = {value, 0.0f, 0.0f, 0.0f};
+    return __builtin_shufflevector(one, one, (I & 0)...);
+}
+/// A value that is known only at run time in all lanes.
+template <int N>
+NIBBLE_INLINE f32x<N> broadcast(float value) noexcept {
+    if constexpr (N == 1) return {value};
+    else return {broadcast_raw(value, std::make_integer_sequence<int, N>{})};
+}
+
+/// a & b. GCC turns the plain operator on 16 lanes, where AVX-512 has mask registers, into scalar code.
+template <int N>
+NIBBLE_INLINE mask32<N> both(const mask32<N>& a, const mask32<N>& b) noexcept {
+    if constexpr (N > 8) return {a.raw > b.raw ? a.raw : b.raw};
+    else return a & b;
+}
+/// a | b.
+template <int N>
+NIBBLE_INLINE mask32<N> either(const mask32<N>& a, const mask32<N>& b) noexcept {
+    if constexpr (N > 8) return {a.raw < b.raw ? a.raw : b.raw};
+    else return a | b;
+}
+
+#if defined(__clang__)
+template <int N, int... I>
+NIBBLE_INLINE f32x<N> pick_raw(const f32x<N>& table, const i32x<N>& index, std::integer_sequence<int, I...>) noexcept {
+    return {raw_lanes<float, N>{table.raw[index.raw[I]]...}};
+}
+#endif
+/// Each lane takes an entry of a table with N entries. The index counts modulo N.
+template <int N>
+NIBBLE_INLINE f32x<N> pick(const f32x<N>& table, const i32x<N>& index) noexcept {
+#if defined(__clang__)
+    return pick_raw(table, index & i32x<N>::set(N - 1), std::make_integer_sequence<int, N>{});
+#else
+    return {__builtin_shuffle(table.raw, index.raw)};
+#endif
+}
+
+/// Eight uint16 as integers.
+NIBBLE_INLINE i32x<8> load_u16x8(const std::uint16_t* from) noexcept {
+    raw_lanes<std::uint16_t, 8> values;
+    const raw_lanes<std::uint16_t, 8> zeros = {};
+    __builtin_memcpy(&values, from, sizeof values);
+    return {__builtin_bit_cast(raw_lanes<std::int32_t, 8>, __builtin_shufflevector(values, zeros, 0, 8, 1, 8, 2, 8, 3, 8, 4, 8, 5, 8, 6, 8, 7, 8))};
+}
+
+/// The smallest of eight lanes, in all of them.
+template <class Lanes>
+NIBBLE_INLINE Lanes least_of_8(const Lanes& from) noexcept {
+    auto a = from.raw;
+    auto b = __builtin_shufflevector(a, a, 4, 5, 6, 7, 0, 1, 2, 3);
+    a = b < a ? b : a;
+    b = __builtin_shufflevector(a, a, 2, 3, 0, 1, 6, 7, 4, 5);
+    a = b < a ? b : a;
+    b = __builtin_shufflevector(a, a, 1, 0, 3, 2, 5, 4, 7, 6);
+    a = b < a ? b : a;
+    return {a};
+}
+
+}  // namespace detail
+NIBBLE_NAMESPACE_END
+NIBBLE_EXACT_END
