@@ -95,7 +95,14 @@ struct decoded_points {
 
 namespace detail {
 template <class Book>
+consteval std::size_t count_points() {
+    std::size_t count = 0;
+    for (std::size_t key = 0; key < Book::keys; ++key) count += is_point<Book>(key);
+    return count;
+}
+template <class Book>
 consteval decoded_points<Book> decode_points() {
+    static_assert(count_points<Book>() == Book::size, "a codebook has lost points");
     decoded_points<Book> points{};
     std::size_t index = 0;
     for (std::size_t key = 0; key < Book::keys; ++key) {
@@ -104,7 +111,6 @@ consteval decoded_points<Book> decode_points() {
         for (std::size_t i = 0; i < Book::width; ++i, digits /= Book::levels) points.values[index][i] = Book::values[digits % Book::levels];
         ++index;
     }
-    if (index != Book::size) throw "a codebook has lost points";
     return points;
 }
 }  // namespace detail
