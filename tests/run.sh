@@ -2,7 +2,7 @@
 # Builds and tests nibble on this machine: what CI runs, and what a laptop runs. Works from any directory.
 #   sh tests/run.sh [--quick]
 # Passes: g++ (all tests), then clang++-14 and clang++-19 (tests that compilers can break: labels bytes, smoke and cpu), AArch64 in an
-# emulator (the same tests), sanitizers (gguf, safetensors, algo). --quick: g++ only. A pass whose compiler is missing is skipped, aloud.
+# emulator (the same tests), sanitizers (file, gguf, safetensors, algo). --quick: g++ only. A pass whose compiler is missing is skipped, aloud.
 # On Debian and Ubuntu missing packages are installed. The last line sums up all passes: "N passed, N failed, N skipped".
 # Environment: NIBBLE_JOBS (parallel jobs), NIBBLE_BUILD_DIR (default: build/ci in the repository).
 set -u
@@ -168,7 +168,7 @@ if [ -z "$quick" ]; then
 
     sanitizer=g++
     if have clang++-14; then sanitizer=clang++-14; fi
-    pass sanitize "gguf safetensors algo" -DCMAKE_CXX_COMPILER=$sanitizer -DNIBBLE_BUILD_EXAMPLES=OFF -DNIBBLE_TEST_FLAG_SETS=-O1 \
+    pass sanitize "file gguf safetensors algo" -DCMAKE_CXX_COMPILER=$sanitizer -DNIBBLE_BUILD_EXAMPLES=OFF -DNIBBLE_TEST_FLAG_SETS=-O1 \
         -DCMAKE_CXX_FLAGS="-O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all"
 fi
 

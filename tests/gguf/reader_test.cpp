@@ -535,8 +535,8 @@ TEST_CASE("names are hashed with a key of their own") {
     // Test vector of the reference implementation's family: SipHash-1-3 of 15 bytes 0 .. 14 under the key 0 .. 15.
     std::string message;
     for (int i = 0; i < 15; ++i) message += static_cast<char>(i);
-    CHECK(nibble::gguf::keyed_hash(message, 0x0706050403020100u, 0x0F0E0D0C0B0A0908u) == 0xD320D86D2A519956u);
-    CHECK(nibble::gguf::keyed_hash("", 0x0706050403020100u, 0x0F0E0D0C0B0A0908u) == 0xABAC0158050FC4DCu);
+    CHECK(nibble::file::keyed_hash(message, 0x0706050403020100u, 0x0F0E0D0C0B0A0908u) == 0xD320D86D2A519956u);
+    CHECK(nibble::file::keyed_hash("", 0x0706050403020100u, 0x0F0E0D0C0B0A0908u) == 0xABAC0158050FC4DCu);
 }
 
 TEST_CASE("memory that runs out is an error value") {

@@ -16,16 +16,17 @@
 #include <unistd.h>
 
 #include "gguf/file_builder.hpp"
-#include "gguf/folder.hpp"
-#include "nibble/gguf/mapped_file.hpp"
+#include "file/folder.hpp"
+#include "nibble/file/mapped_file.hpp"
 #include "nibble/gguf/reader.hpp"
 #include "support/test.hpp"
 
 using namespace gguf_test;
+using namespace file_test;
 using nibble::errc;
 using nibble::gguf::basic_writer;
 using nibble::gguf::header;
-using nibble::gguf::mapped_file;
+using nibble::file::mapped_file;
 using nibble::gguf::memory_sink;
 using nibble::gguf::reader;
 using nibble::gguf::value_type;

@@ -84,8 +84,8 @@ inline std::string folder_of(std::string_view path) {
 /// Floor of a folder, or -1 if the house has no such room.
 inline int floor_of(const std::string& folder) {
     static const std::map<std::string, int> floors = {
-        {"base", 0}, {"format", 1}, {"tensor", 2},      {"cpu", 2},       {"kernel", 3},
-        {"algo", 4}, {"gguf", 5},   {"safetensors", 5}, {"eigen.hpp", 5}, {"nibble.hpp", 5},
+        {"base", 0}, {"format", 1}, {"tensor", 2}, {"cpu", 2},         {"file", 2},      {"kernel", 3},
+        {"algo", 4}, {"gguf", 5},   {"safetensors", 5},  {"eigen.hpp", 5}, {"nibble.hpp", 5},
     };
     const auto found = floors.find(folder);
     return found == floors.end() ? -1 : found->second;

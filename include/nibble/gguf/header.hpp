@@ -16,8 +16,9 @@
 #include "nibble/base/bits.hpp"
 #include "nibble/base/config.hpp"
 #include "nibble/base/result.hpp"
-#include "nibble/gguf/growing.hpp"
-#include "nibble/gguf/name_table.hpp"
+#include "nibble/file/growing.hpp"
+#include "nibble/file/name_table.hpp"
+#include "nibble/file/sink.hpp"
 #include "nibble/gguf/tensor_info.hpp"
 #include "nibble/gguf/text.hpp"
 #include "nibble/gguf/value.hpp"
@@ -25,11 +26,10 @@
 NIBBLE_BASELINE_BEGIN
 namespace gguf {
 
-/// Anything that takes bytes in order: `status write(std::span<const std::byte>)`.
-template <class S>
-concept sink = requires(S& s, std::span<const std::byte> bytes) {
-    { s.write(bytes) } -> std::same_as<status>;
-};
+using file::growing;
+using file::memory_sink;
+using file::name_table;
+using file::sink;
 
 /// A number or bool that metadata can hold. Characters are text, not numbers.
 template <class T>
@@ -53,19 +53,6 @@ inline constexpr value_type type_of = [] {
                                 : value_type::uint64;
     }
 }();
-
-/// Bytes in memory as a sink.
-class memory_sink {
-public:
-    /// Appends; errc::out_of_memory.
-    status write(std::span<const std::byte> bytes) noexcept {
-        return bytes_.append(bytes.data(), bytes.size()) ? status() : status(errc::out_of_memory, "no memory for the bytes of the file");
-    }
-    NIBBLE_INLINE std::span<const std::byte> bytes() const noexcept { return bytes_.view(); }
-
-private:
-    growing<std::byte> bytes_;
-};
 
 /// Metadata and tensor descriptions of a file that does not exist yet. Copies all that it is given. Move-only. A call that fails changes
 /// nothing; errc::out_of_memory is possible everywhere.
@@ -152,6 +139,10 @@ public:
     NIBBLE_INLINE std::size_t tensor_count() const noexcept { return tensors_.size(); }
     /// Bytes of a tensor's data, without padding.
     NIBBLE_INLINE std::uint64_t tensor_bytes(std::size_t i) const noexcept { return tensors_[i].bytes; }
+    /// Zeros behind it.
+    NIBBLE_INLINE std::uint64_t padding_after(std::size_t i) const noexcept {
+        return padded(tensors_[i].bytes, alignment_) - tensors_[i].bytes;
+    }
     NIBBLE_INLINE std::uint64_t alignment() const noexcept { return alignment_; }
 
     /// Writes everything that precedes the tensor data, padded to the alignment, in one piece.

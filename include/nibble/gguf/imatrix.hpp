@@ -15,8 +15,8 @@
 
 #include "nibble/base/config.hpp"
 #include "nibble/base/result.hpp"
-#include "nibble/gguf/growing.hpp"
-#include "nibble/gguf/name_table.hpp"
+#include "nibble/file/growing.hpp"
+#include "nibble/file/name_table.hpp"
 #include "nibble/gguf/reader.hpp"
 #include "nibble/gguf/text.hpp"
 #include "nibble/gguf/value.hpp"

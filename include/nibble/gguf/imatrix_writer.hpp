@@ -8,7 +8,7 @@
 
 #include "nibble/base/config.hpp"
 #include "nibble/base/result.hpp"
-#include "nibble/gguf/growing.hpp"
+#include "nibble/file/growing.hpp"
 #include "nibble/gguf/header.hpp"
 #include "nibble/gguf/writer.hpp"
 

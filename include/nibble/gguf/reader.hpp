@@ -11,8 +11,8 @@
 
 #include "nibble/base/config.hpp"
 #include "nibble/base/result.hpp"
-#include "nibble/gguf/growing.hpp"
-#include "nibble/gguf/name_table.hpp"
+#include "nibble/file/growing.hpp"
+#include "nibble/file/name_table.hpp"
 #include "nibble/gguf/signature.hpp"
 #include "nibble/gguf/tensor_info.hpp"
 #include "nibble/gguf/text.hpp"
@@ -20,6 +20,9 @@
 
 NIBBLE_BASELINE_BEGIN
 namespace gguf {
+
+using file::growing;
+using file::name_table;
 
 /// What a reader accepts.
 struct read_options {

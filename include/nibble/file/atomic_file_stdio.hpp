@@ -3,12 +3,12 @@
 // one is removed first. Included by atomic_file.hpp; on POSIX systems it is empty.
 #pragma once
 
-#include "nibble/gguf/atomic_file.hpp"
+#include "nibble/file/atomic_file.hpp"
 
 #if !NIBBLE_POSIX_FILES
 
 NIBBLE_BASELINE_BEGIN
-namespace gguf {
+namespace file {
 
 inline status atomic_file::prepare(const char* path, const write_options& options) noexcept {
     const std::string_view place = path;
@@ -57,7 +57,7 @@ inline void atomic_file::discard() noexcept {
     temporary_.shrink(0);
 }
 
-}  // namespace gguf
+}  // namespace file
 NIBBLE_BASELINE_END
 
 #endif

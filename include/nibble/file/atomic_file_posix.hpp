@@ -1,12 +1,12 @@
 // atomic_file with POSIX calls. Included by atomic_file.hpp; on other systems it is empty.
 #pragma once
 
-#include "nibble/gguf/atomic_file.hpp"
+#include "nibble/file/atomic_file.hpp"
 
 #if NIBBLE_POSIX_FILES
 
 NIBBLE_BASELINE_BEGIN
-namespace gguf {
+namespace file {
 
 inline status atomic_file::prepare(const char* path, const write_options& options) noexcept {
     struct ::stat about {};
@@ -110,7 +110,7 @@ inline void atomic_file::discard() noexcept {
     if (directory_ >= 0) ::close(std::exchange(directory_, -1));
 }
 
-}  // namespace gguf
+}  // namespace file
 NIBBLE_BASELINE_END
 
 #endif

@@ -12,7 +12,7 @@
 #include "nibble/base/config.hpp"
 
 NIBBLE_BASELINE_BEGIN
-namespace gguf {
+namespace file {
 
 /// A move-only array of plain values. Every growth may fail, and then returns false and changes nothing.
 template <class T>
@@ -78,5 +78,5 @@ private:
     std::size_t capacity_ = 0;
 };
 
-}  // namespace gguf
+}  // namespace file
 NIBBLE_BASELINE_END

@@ -18,8 +18,8 @@
 
 #include "nibble/base/config.hpp"
 #include "nibble/base/result.hpp"
-#include "nibble/gguf/growing.hpp"
-#include "nibble/gguf/system_error.hpp"
+#include "nibble/file/growing.hpp"
+#include "nibble/file/system_error.hpp"
 
 #if NIBBLE_POSIX_FILES
 #include <fcntl.h>
@@ -28,7 +28,7 @@
 #endif
 
 NIBBLE_BASELINE_BEGIN
-namespace gguf {
+namespace file {
 
 /// How a file is written.
 struct write_options {
@@ -137,11 +137,11 @@ private:
 #endif
 };
 
-}  // namespace gguf
+}  // namespace file
 NIBBLE_BASELINE_END
 
 #if NIBBLE_POSIX_FILES
-#include "nibble/gguf/atomic_file_posix.hpp"
+#include "nibble/file/atomic_file_posix.hpp"
 #else
-#include "nibble/gguf/atomic_file_stdio.hpp"
+#include "nibble/file/atomic_file_stdio.hpp"
 #endif

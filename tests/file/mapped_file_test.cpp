@@ -1,5 +1,5 @@
 // Whole files as bytes, and the things that look like files and are none.
-#include "nibble/gguf/mapped_file.hpp"
+#include "nibble/file/mapped_file.hpp"
 
 #include <string>
 #include <utility>
@@ -8,13 +8,13 @@
 #include <unistd.h>
 
 #include "gguf/file_builder.hpp"
-#include "gguf/folder.hpp"
+#include "file/folder.hpp"
 #include "support/test.hpp"
 
 using gguf_test::chars;
-using gguf_test::folder;
+using file_test::folder;
 using nibble::errc;
-using nibble::gguf::mapped_file;
+using nibble::file::mapped_file;
 
 namespace {
 
@@ -28,7 +28,7 @@ TEST_CASE("a file is there with all its bytes") {
     const folder f;
     std::string content(100'003, '\0');
     for (std::size_t i = 0; i < content.size(); ++i) content[i] = static_cast<char>(i * 31 + (i >> 8));
-    gguf_test::write(f.path("a"), content);
+    file_test::write(f.path("a"), content);
     for (const auto& [name, open] : ways) {
         INFO(name);
         const auto file = open(f.path("a").c_str());
@@ -40,8 +40,8 @@ TEST_CASE("a file is there with all its bytes") {
 
 TEST_CASE("a mapped file can be moved, and shows what the file holds") {
     const folder f;
-    gguf_test::write(f.path("a"), "first");
-    gguf_test::write(f.path("b"), "second");
+    file_test::write(f.path("a"), "first");
+    file_test::write(f.path("b"), "second");
     auto a = mapped_file::open(f.path("a").c_str());
     auto b = mapped_file::load(f.path("b").c_str());
     REQUIRE(a);
@@ -57,18 +57,18 @@ TEST_CASE("a mapped file can be moved, and shows what the file holds") {
     nothing = std::move(moved);
     CHECK(chars(nothing.bytes()) == "second");
 
-    gguf_test::write(f.path("c"), "before");
+    file_test::write(f.path("c"), "before");
     const auto mapped = mapped_file::open(f.path("c").c_str());
     const auto loaded = mapped_file::load(f.path("c").c_str());
-    gguf_test::write(f.path("c"), "after!");
+    file_test::write(f.path("c"), "after!");
     CHECK(chars(loaded->bytes()) == "before");
     CHECK(mapped->bytes().size() == 6);
 }
 
 TEST_CASE("what is no file says so") {
     const folder f;
-    gguf_test::write(f.path("empty"), "");
-    gguf_test::write(f.path("file"), "x");
+    file_test::write(f.path("empty"), "");
+    file_test::write(f.path("file"), "x");
     REQUIRE(::mkfifo(f.path("pipe").c_str(), 0600) == 0);
     for (const auto& [name, open] : ways) {
         INFO(name);
@@ -99,7 +99,7 @@ TEST_CASE("what is no file says so") {
 TEST_CASE("a file without read permission") {
     if (::geteuid() == 0) return nibble::test::skip("root may read everything");
     const folder f;
-    gguf_test::write(f.path("secret"), "x");
+    file_test::write(f.path("secret"), "x");
     REQUIRE(::chmod(f.path("secret").c_str(), 0) == 0);
     const auto file = mapped_file::open(f.path("secret").c_str());
     CHECK(file.error() == errc::io_error);
@@ -109,7 +109,7 @@ TEST_CASE("a file without read permission") {
 #if NIBBLE_POSIX_FILES
 TEST_CASE("no descriptor stays open") {
     const folder f;
-    gguf_test::write(f.path("a"), "x");
+    file_test::write(f.path("a"), "x");
     for (int i = 0; i < 3000; ++i) {
         const auto file = mapped_file::open(f.path("a").c_str());
         const auto other = mapped_file::open(f.path("").c_str());

@@ -10,12 +10,12 @@
 #include <string_view>
 #include <vector>
 
-namespace gguf_test {
+namespace file_test {
 
 class folder {
 public:
     folder() {
-        std::string pattern = (std::filesystem::temp_directory_path() / "nibble-gguf-XXXXXX").string();
+        std::string pattern = (std::filesystem::temp_directory_path() / "nibble-file-XXXXXX").string();
         path_ = ::mkdtemp(pattern.data());
     }
     folder(const folder&) = delete;
@@ -45,4 +45,4 @@ inline void write(const std::string& path, std::string_view content) {
     std::ofstream(path, std::ios::binary).write(content.data(), static_cast<std::streamsize>(content.size()));
 }
 
-}  // namespace gguf_test
+}  // namespace file_test

@@ -12,10 +12,10 @@
 
 #include "nibble/base/bits.hpp"
 #include "nibble/base/config.hpp"
-#include "nibble/gguf/growing.hpp"
+#include "nibble/file/growing.hpp"
 
 NIBBLE_BASELINE_BEGIN
-namespace gguf {
+namespace file {
 
 /// SipHash-1-3 of a text under a 128-bit key.
 inline std::uint64_t keyed_hash(std::string_view text, std::uint64_t key0, std::uint64_t key1) noexcept {
@@ -107,5 +107,5 @@ private:
     std::uint64_t key1_ = 0;
 };
 
-}  // namespace gguf
+}  // namespace file
 NIBBLE_BASELINE_END

@@ -16,7 +16,7 @@
 #endif
 
 NIBBLE_BASELINE_BEGIN
-namespace gguf {
+namespace file {
 
 /// The status for a failed call. @param code errc::io_error or errc::cannot_write @param number errno @param where bytes done before
 inline status system_error(errc code, int number, std::uint64_t where = 0) noexcept {
@@ -53,5 +53,5 @@ inline status system_error(errc code, int number, std::uint64_t where = 0) noexc
     }
 }
 
-}  // namespace gguf
+}  // namespace file
 NIBBLE_BASELINE_END
