@@ -59,7 +59,7 @@ inline void clamp_row(const float* from, float* to, std::size_t count, float lim
         std::memcpy(&bits, from + i, sizeof bits);
         const std::uint32_t magnitude = bits & 0x7FFFFFFFu;
         if (magnitude > 0x7F800000u) bits = 0;
-        else if (magnitude > std::bit_cast<std::uint32_t>(limit)) bits = (bits & 0x80000000u) | std::bit_cast<std::uint32_t>(limit);
+        else if (magnitude > bit_cast<std::uint32_t>(limit)) bits = (bits & 0x80000000u) | bit_cast<std::uint32_t>(limit);
         std::memcpy(to + i, &bits, sizeof bits);
     }
 }
@@ -89,7 +89,7 @@ private:
     status encode(const float* values, std::size_t rows, std::byte* out) noexcept {
         const std::uint32_t largest = find_kernel<op::magnitude, F>()(values, rows * cols_);
         const bool clean = largest < 0x7F800000u;
-        if (clean && largest <= std::bit_cast<std::uint32_t>(safe_magnitude<F>())) return write(values, rows, out);
+        if (clean && largest <= bit_cast<std::uint32_t>(safe_magnitude<F>())) return write(values, rows, out);
         const bool clamp = options_.on_nonfinite == nonfinite::clamp;
         if (!clean && !clamp) return errc::nonfinite;
         for (std::size_t r = 0; r < rows; ++r, values += cols_, out += bytes_) {
@@ -246,7 +246,7 @@ result<packed_view<F>> quantize_in_place(std::span<float> buffer, shape s, quant
             const auto view = rows_at(r, here);
             const std::uint32_t largest = find_kernel<op::magnitude, F>()(view.data(), here * s.cols);
             if (largest >= 0x7F800000u) return status(errc::nonfinite, {}, r * s.cols);
-            if (largest <= std::bit_cast<std::uint32_t>(internal::safe_magnitude<F>())) continue;
+            if (largest <= bit_cast<std::uint32_t>(internal::safe_magnitude<F>())) continue;
             if (const status done = pack(view, packed_span<F>(memory->data(), view.shape())); !done) return done;
         }
     }

@@ -2,7 +2,6 @@
 #pragma once
 
 #include <cstddef>
-#include <cstdlib>
 #include <new>
 #include <span>
 #include <utility>
@@ -25,17 +24,17 @@ public:
         std::swap(size_, other.size_);
         return *this;
     }
-    NIBBLE_INLINE ~aligned_buffer() { std::free(data_); }
+    NIBBLE_INLINE ~aligned_buffer() { ::operator delete(data_, std::align_val_t(alignment)); }
 
     /// @return errc::out_of_memory if there is none; 0 bytes always succeed.
     NIBBLE_INLINE static result<aligned_buffer> make(std::size_t size) noexcept {
         aligned_buffer buffer;
-        if (size == 0) return buffer;
+        if (size == 0) return result<aligned_buffer>(std::move(buffer));
         if (size > static_cast<std::size_t>(-1) - alignment) return errc::overflow;
-        buffer.data_ = static_cast<std::byte*>(std::aligned_alloc(alignment, (size + alignment - 1) / alignment * alignment));
+        buffer.data_ = static_cast<std::byte*>(::operator new(size, std::align_val_t(alignment), std::nothrow));
         if (buffer.data_ == nullptr) return errc::out_of_memory;
         buffer.size_ = size;
-        return buffer;
+        return result<aligned_buffer>(std::move(buffer));
     }
 
     NIBBLE_INLINE std::byte* data() noexcept { return data_; }

@@ -1,14 +1,20 @@
 // Little-endian numbers at any address, and arithmetic that notices overflow.
 #pragma once
 
-#include <bit>
-#include <concepts>
 #include <cstddef>
 #include <cstdint>
+#include <type_traits>
 
 #include "nibble/base/config.hpp"
 
 NIBBLE_NAMESPACE_BEGIN
+
+/// The bits of a value as another type of the same size. std::bit_cast, which libc++ 14 lacks.
+template <class To, class From>
+NIBBLE_INLINE constexpr To bit_cast(const From& value) noexcept {
+    static_assert(sizeof(To) == sizeof(From));
+    return __builtin_bit_cast(To, value);
+}
 
 /// Unsigned integer with the size of T.
 template <std::size_t Bytes>
@@ -25,10 +31,10 @@ struct stored {
         for (std::size_t i = 0; i < sizeof(T); ++i) {
             bits = static_cast<uint_of<sizeof(T)>>(bits | (static_cast<uint_of<sizeof(T)>>(bytes[i]) << (8 * i)));
         }
-        return std::bit_cast<T>(bits);
+        return bit_cast<T>(bits);
     }
     NIBBLE_INLINE constexpr void set(T value) noexcept {
-        const auto bits = std::bit_cast<uint_of<sizeof(T)>>(value);
+        const auto bits = bit_cast<uint_of<sizeof(T)>>(value);
         for (std::size_t i = 0; i < sizeof(T); ++i) bytes[i] = static_cast<std::uint8_t>(bits >> (8 * i));
     }
 };

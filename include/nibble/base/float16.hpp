@@ -5,7 +5,7 @@
 #include <bit>
 #include <cstdint>
 
-#include "nibble/base/config.hpp"
+#include "nibble/base/bits.hpp"
 
 NIBBLE_NAMESPACE_BEGIN
 
@@ -19,19 +19,19 @@ NIBBLE_INLINE constexpr float float16_to_float(std::uint16_t bits) noexcept {
     const std::uint32_t sign = static_cast<std::uint32_t>(bits & 0x8000u) << 16;
     const std::uint32_t exponent = (bits >> 10) & 31u;
     std::uint32_t mantissa = bits & 0x3FFu;
-    if (exponent == 31) return std::bit_cast<float>(sign | 0x7F800000u | (mantissa << 13));
-    if (exponent != 0) return std::bit_cast<float>(sign | ((exponent + 112u) << 23) | (mantissa << 13));
-    if (mantissa == 0) return std::bit_cast<float>(sign);
+    if (exponent == 31) return bit_cast<float>(sign | 0x7F800000u | (mantissa << 13));
+    if (exponent != 0) return bit_cast<float>(sign | ((exponent + 112u) << 23) | (mantissa << 13));
+    if (mantissa == 0) return bit_cast<float>(sign);
     // A subnormal half is a normal float: move its leading one to bit 10.
     const auto shift = static_cast<std::uint32_t>(std::countl_zero(mantissa)) - 21u;
     mantissa = (mantissa << shift) & 0x3FFu;
-    return std::bit_cast<float>(sign | ((113u - shift) << 23) | (mantissa << 13));
+    return bit_cast<float>(sign | ((113u - shift) << 23) | (mantissa << 13));
 }
 
 /// float to binary16 bits: nearest even, subnormals kept, infinity from 65520, every NaN becomes sign | 0x7E00 (as ggml's
 /// reference does; F16C hardware keeps the payload's top bits instead).
 NIBBLE_INLINE constexpr std::uint16_t float_to_float16(float value) noexcept {
-    const auto bits = std::bit_cast<std::uint32_t>(value);
+    const auto bits = bit_cast<std::uint32_t>(value);
     const std::uint32_t sign = (bits >> 16) & 0x8000u;
     const std::uint32_t magnitude = bits & 0x7FFFFFFFu;
     if (magnitude > 0x7F800000u) return static_cast<std::uint16_t>(sign | 0x7E00u);
@@ -54,12 +54,12 @@ NIBBLE_INLINE constexpr bool is_finite_float16(std::uint16_t bits) noexcept { re
 
 /// bfloat16 bits to float; exact.
 NIBBLE_INLINE constexpr float bfloat16_to_float(std::uint16_t bits) noexcept {
-    return std::bit_cast<float>(static_cast<std::uint32_t>(bits) << 16);
+    return bit_cast<float>(static_cast<std::uint32_t>(bits) << 16);
 }
 
 /// float to bfloat16 bits: nearest even, subnormals kept, NaN made quiet (bit 6 set) so that truncation cannot turn it into infinity.
 NIBBLE_INLINE constexpr std::uint16_t float_to_bfloat16(float value) noexcept {
-    const auto bits = std::bit_cast<std::uint32_t>(value);
+    const auto bits = bit_cast<std::uint32_t>(value);
     if ((bits & 0x7FFFFFFFu) > 0x7F800000u) return static_cast<std::uint16_t>((bits >> 16) | 64u);
     return static_cast<std::uint16_t>((bits + 0x7FFFu + ((bits >> 16) & 1u)) >> 16);
 }

@@ -199,12 +199,25 @@ NIBBLE_INLINE void store_bytes(const i32x<N>& value, std::uint8_t* to) noexcept 
 }
 
 namespace detail {
+#if defined(__CUDACC__)
+// nvcc's front end loses the expansion of a pack in this builtin.
+template <int N, int Distance, int... Lane>
+NIBBLE_INLINE void exchange(raw_lanes<float, N>& low, raw_lanes<float, N>& high, std::integer_sequence<int, Lane...>) noexcept {
+    const raw_lanes<float, N> a = low, b = high;
+    for (int lane = 0; lane < N; ++lane) {
+        const bool kept = (lane & Distance) == 0;
+        low[lane] = kept ? a[lane] : b[lane - Distance];
+        high[lane] = kept ? a[lane + Distance] : b[lane];
+    }
+}
+#else
 template <int N, int Distance, int... Lane>
 NIBBLE_INLINE void exchange(raw_lanes<float, N>& low, raw_lanes<float, N>& high, std::integer_sequence<int, Lane...>) noexcept {
     const auto upper = __builtin_shufflevector(low, high, ((Lane & Distance) == 0 ? Lane : N + Lane - Distance)...);
     high = __builtin_shufflevector(low, high, ((Lane & Distance) == 0 ? Lane + Distance : N + Lane)...);
     low = upper;
 }
+#endif
 template <int N, int Distance>
 NIBBLE_INLINE void transpose_from(raw_lanes<float, N> (&rows)[N]) noexcept {
     if constexpr (Distance < N) {

@@ -12,7 +12,10 @@
 
 #include "nibble/base/config.hpp"
 
-#if defined(__x86_64__) || defined(_M_X64)
+#if defined(__CUDACC__) || (defined(__MINGW32__) && !defined(__clang__))
+// The reference level only. nvcc's front end drops the attributes of lambdas, which then stay out of line and out of their region; GCC for
+// Windows aligns the stack to 16 bytes only, and its AVX code then crashes (GCC bug 54412).
+#elif defined(__x86_64__) || defined(_M_X64)
 #define NIBBLE_X86 1
 #include <immintrin.h>
 #elif defined(__aarch64__)

@@ -28,7 +28,7 @@ struct q8_k {
     /// 127 times the scale must not overflow, whatever the rounding of the scale.
     static constexpr float safe_magnitude = 3.4e38f;
     NIBBLE_INLINE static constexpr bool finite(const block& packed) noexcept {
-        return (std::bit_cast<std::uint32_t>(packed.scale.get()) & 0x7FFFFFFFu) <= std::bit_cast<std::uint32_t>(safe_magnitude / 127.0f);
+        return (bit_cast<std::uint32_t>(packed.scale.get()) & 0x7FFFFFFFu) <= bit_cast<std::uint32_t>(safe_magnitude / 127.0f);
     }
 
     NIBBLE_INLINE static constexpr void decode(const block& packed, std::span<float, 256> values) noexcept {

@@ -94,7 +94,7 @@ public:
         packed_tensor tensor;
         tensor.memory_ = std::move(*memory);
         tensor.shape_ = s;
-        return tensor;
+        return result<packed_tensor>(std::move(tensor));
     }
 
     NIBBLE_INLINE packed_span<F> span() noexcept { return {memory_.data(), shape_}; }

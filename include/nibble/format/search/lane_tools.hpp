@@ -12,6 +12,12 @@ NIBBLE_EXACT_BEGIN
 NIBBLE_NAMESPACE_BEGIN
 namespace detail {
 
+#if defined(__CUDACC__)
+template <int N>
+NIBBLE_INLINE f32x<N> broadcast(float value) noexcept {
+    return f32x<N>::set(value);
+}
+#else
 template <int... I>
 NIBBLE_INLINE raw_lanes<float, sizeof...(I)> broadcast_raw(float value, std::integer_sequence<int, I...>) noexcept {
     const raw_lanes<float, 4> one = {value, 0.0f, 0.0f, 0.0f};
@@ -23,6 +29,7 @@ NIBBLE_INLINE f32x<N> broadcast(float value) noexcept {
     if constexpr (N == 1) return {value};
     else return {broadcast_raw(value, std::make_integer_sequence<int, N>{})};
 }
+#endif
 
 /// a & b. GCC turns the plain operator on 16 lanes, where AVX-512 has mask registers, into scalar code.
 template <int N>
