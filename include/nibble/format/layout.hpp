@@ -39,9 +39,14 @@ struct signed_bytes_with_sums {};
 
 /// 256 elements in 8 sub-blocks of 32: fp16 scale, fp16 offset, 12 bytes with 8 pairs of 6-bit sub-scales and sub-offsets,
 /// (Bits == 5: 32 bytes of high bits,) 128 bytes of nibbles in 4 runs, low nibbles first.
+/// Bits == 2: 16 sub-blocks of 16: 16 bytes of 4-bit sub-scales and sub-offsets, 64 bytes of codes in 2 runs, fp16 scale, fp16 offset.
 /// value = scale * sub_scale * code - offset * sub_offset
 template <int Bits>
 struct offset_super_block {};
+
+/// 256 elements in 16 sub-blocks of 16: 32 bytes of high bits, 64 bytes of low pairs, 12 bytes of 6-bit sub-scales, fp16 scale.
+/// value = scale * (sub_scale - 32) * (code - 4)
+struct three_bit_super_block {};
 
 /// 256 elements in 16 sub-blocks of 16: 128 bytes of low nibbles, 64 bytes of high pairs, 16 signed sub-scales, fp16 scale.
 /// value = scale * sub_scale * (code - 32)

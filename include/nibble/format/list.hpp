@@ -18,6 +18,8 @@
 #include "nibble/format/iq2_xxs.hpp"
 #include "nibble/format/iq3_s.hpp"
 #include "nibble/format/iq3_xxs.hpp"
+#include "nibble/format/q2_k.hpp"
+#include "nibble/format/q3_k.hpp"
 #include "nibble/format/q4_0.hpp"
 #include "nibble/format/q4_1.hpp"
 #include "nibble/format/q4_k.hpp"
@@ -38,6 +40,8 @@
     X(q5_1)               \
     X(q8_0)               \
     X(q8_1)               \
+    X(q2_k)               \
+    X(q3_k)               \
     X(q4_k)               \
     X(q5_k)               \
     X(q6_k)               \

@@ -8,6 +8,7 @@
 #include "nibble/format/layout.hpp"
 #include "nibble/format/q8_k.hpp"
 #include "nibble/format/search/symmetric.hpp"
+#include "nibble/format/stacked_codes.hpp"
 #include "nibble/format/super_block.hpp"
 
 NIBBLE_EXACT_BEGIN
@@ -25,7 +26,7 @@ struct q6_k {
 
     struct block {
         std::uint8_t low[128];
-        std::uint8_t high[64];
+        stacked_codes<2> high;
         std::uint8_t sub_scales[16];
         stored<std::uint16_t> scale;
     };
@@ -39,7 +40,7 @@ struct q6_k {
             for (std::size_t quarter = 0; quarter < 4; ++quarter) {
                 for (std::size_t l = 0; l < 32; ++l) {
                     const std::uint8_t low = packed.low[64 * h + 32 * (quarter % 2) + l];
-                    const int code = (quarter < 2 ? low & 15 : low >> 4) | (((packed.high[32 * h + l] >> (2 * quarter)) & 3) << 4);
+                    const int code = (quarter < 2 ? low & 15 : low >> 4) | (packed.high.at(4 * h + quarter, l) << 4);
                     const std::size_t i = 128 * h + 32 * quarter + l;
                     const float s = scale * static_cast<float>(static_cast<std::int8_t>(packed.sub_scales[i / 16]));
                     values[i] = s * static_cast<float>(code - 32);
@@ -59,7 +60,7 @@ struct q6_k {
         const std::size_t half = group / 4, quarter = group % 4;
         for (std::size_t l = 0; l < 32; ++l) {
             const std::uint8_t pair = packed.low[64 * half + 32 * (quarter % 2) + l];
-            codes[l] = static_cast<std::uint8_t>((quarter < 2 ? pair & 15 : pair >> 4) | (((packed.high[32 * half + l] >> (2 * quarter)) & 3) << 4));
+            codes[l] = static_cast<std::uint8_t>((quarter < 2 ? pair & 15 : pair >> 4) | (packed.high.at(group, l) << 4));
         }
     }
 
@@ -75,15 +76,8 @@ struct q6_k {
     }
     template <int N>
     NIBBLE_INLINE static void assemble(const float* values, const auto& found, std::size_t at, block& packed) noexcept {
-        float largest = 0.0f, extreme = 0.0f;
-        for (std::size_t j = at; j < at + 16; ++j) {
-            const float magnitude = __builtin_fabsf(found.scale[j]);
-            if (magnitude > largest) {
-                largest = magnitude;
-                extreme = found.scale[j];
-            }
-        }
-        if (largest < 1e-15f) {
+        const float extreme = find_extreme(found.scale + at, 16);
+        if (__builtin_fabsf(extreme) < 1e-15f) {
             packed = {};
             return;
         }
@@ -109,10 +103,9 @@ struct q6_k {
             for (std::size_t l = 0; l < 32; ++l) {
                 packed.low[64 * h + l] = static_cast<std::uint8_t>((c[l] & 15) | (c[l + 64] << 4));
                 packed.low[64 * h + l + 32] = static_cast<std::uint8_t>((c[l + 32] & 15) | (c[l + 96] << 4));
-                packed.high[32 * h + l] =
-                    static_cast<std::uint8_t>((c[l] >> 4) | ((c[l + 32] >> 4) << 2) | ((c[l + 64] >> 4) << 4) | ((c[l + 96] >> 4) << 6));
             }
         }
+        packed.high.set<4>(codes);
     }
 
     /// Importance is the weight itself, without a variance term.

@@ -1,4 +1,4 @@
-// What the K-quants share: 256 elements, and eight pairs of 6-bit sub-scales and sub-offsets in 12 bytes.
+// What the K-quants share: 256 elements, and pairs of sub-scales and sub-offsets.
 #pragma once
 
 #include <cstddef>
@@ -29,6 +29,17 @@ struct sub_scales_6bit {
             bytes[j + 4] = static_cast<std::uint8_t>(offsets[j] | ((offsets[j + 4] >> 4) << 6));
             bytes[j + 8] = static_cast<std::uint8_t>((scales[j + 4] & 15) | ((offsets[j + 4] & 15) << 4));
         }
+    }
+};
+
+/// Sixteen 4-bit sub-scales (low nibble) and sub-offsets (high nibble).
+struct sub_scales_4bit {
+    std::uint8_t bytes[16];
+
+    NIBBLE_INLINE constexpr int scale(std::size_t j) const noexcept { return bytes[j] & 15; }
+    NIBBLE_INLINE constexpr int offset(std::size_t j) const noexcept { return bytes[j] >> 4; }
+    NIBBLE_INLINE constexpr void set(const std::uint8_t (&scales)[16], const std::uint8_t (&offsets)[16]) noexcept {
+        for (std::size_t j = 0; j < 16; ++j) bytes[j] = static_cast<std::uint8_t>(scales[j] | (offsets[j] << 4));
     }
 };
 

@@ -29,6 +29,24 @@ NIBBLE_INLINE f32x<N> find_extreme(const float (&x)[Count][N]) noexcept {
     return extreme;
 }
 
+/// The same of some numbers.
+NIBBLE_INLINE float find_extreme(const float* values, std::size_t count) noexcept {
+    // The magnitude in a variable of its own: Clang 19 compiles |value| > |extreme| ? value : extreme into wrong code.
+    float magnitude = 0.0f, extreme = 0.0f;
+    for (std::size_t i = 0; i < count; ++i) {
+        if (!(__builtin_fabsf(values[i]) > magnitude)) continue;
+        magnitude = __builtin_fabsf(values[i]);
+        extreme = values[i];
+    }
+    return extreme;
+}
+
+/// The code that a search chose for a value, as it is stored.
+template <int Half, int N>
+NIBBLE_INLINE i32x<N> stored_code(const symmetric_fit<N>& fit, const f32x<N>& value) noexcept {
+    return select(fit.empty, i32x<N>::set(0), clamp(round_even(fit.inverse * value), -Half, Half - 1) + i32x<N>::set(Half));
+}
+
 /// @param weights the weight of each value, same order as x; null: the square of the value
 template <int Half, int N, std::size_t Count>
 NIBBLE_INLINE symmetric_fit<N> find_scale(const float (&x)[Count][N], const float (*weights)[N]) noexcept {

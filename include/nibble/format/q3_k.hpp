@@ -1,0 +1,143 @@
+// q3_k: 3 bits, sixteen sub-blocks of 16 with their own signed 6-bit scale.
+#pragma once
+
+#include <span>
+
+#include "nibble/base/float16.hpp"
+#include "nibble/format/encode.hpp"
+#include "nibble/format/layout.hpp"
+#include "nibble/format/q8_k.hpp"
+#include "nibble/format/search/descent.hpp"
+#include "nibble/format/search/symmetric.hpp"
+#include "nibble/format/stacked_codes.hpp"
+#include "nibble/format/super_block.hpp"
+
+NIBBLE_EXACT_BEGIN
+NIBBLE_NAMESPACE_BEGIN
+
+/// 110 bytes: [32 bytes: bit g of byte i is the high bit of element i of group g of 32]
+/// [64 bytes: two runs of 32, byte i of run h holds the low pairs of elements i, i + 32, i + 64, i + 96 of half h, lowest bits first]
+/// [12 bytes: 16 sub-scales plus 32 of 6 bits: low nibbles of 0..7 low and 8..15 high in bytes 0..7; the top two bits of j in byte
+/// 8 + j % 4 at bit 2 * (j / 4)] [scale fp16]; value = scale * sub_scale * (code - 4)
+struct q3_k {
+    static constexpr std::string_view name = "q3_k";
+    static constexpr std::size_t block_size = super_block_size;
+    static constexpr std::uint32_t gguf_type = 11;
+    using layout = nibble::layout::three_bit_super_block;
+    using companion = q8_k;
+
+    struct block {
+        stacked_codes<1> high;
+        stacked_codes<2> low;
+        std::uint8_t sub_scales[12];
+        stored<std::uint16_t> scale;
+    };
+
+    static constexpr float safe_magnitude = float16_max * 64.0f;
+    NIBBLE_INLINE static constexpr bool finite(const block& packed) noexcept { return is_finite_float16(packed.scale.get()); }
+
+    NIBBLE_INLINE static constexpr void decode(const block& packed, std::span<float, 256> values) noexcept {
+        for (std::size_t i = 0; i < 256; ++i) values[i] = sub_scale(packed, i / 16) * static_cast<float>(code(packed, i / 32, i % 32) - 4);
+    }
+
+    static constexpr int code_bits = 3;
+    static constexpr std::size_t parts = 2;
+    NIBBLE_INLINE static void affine(const block& packed, std::size_t group, std::uint8_t (&codes)[32], float (&scale)[2], float (&offset)[2]) noexcept {
+        for (std::size_t part = 0; part < 2; ++part) {
+            scale[part] = sub_scale(packed, 2 * group + part);
+            offset[part] = -4.0f * scale[part];
+        }
+        for (std::size_t i = 0; i < 32; ++i) codes[i] = static_cast<std::uint8_t>(code(packed, group, i));
+    }
+
+    static constexpr std::size_t unit_size = 16;
+    template <std::size_t Units>
+    struct fits {
+        float scale[Units], weight[Units];
+        std::uint8_t codes[16][Units];
+    };
+
+    template <int N>
+    NIBBLE_INLINE static void search(const float (&x)[16][N], auto& found, std::size_t at) noexcept {
+        alignas(64) std::int32_t codes[16][N];
+        find_scale_by_descent<4, N>(x, codes).store(found.scale + at);
+        for (std::size_t i = 0; i < 16; ++i) store_bytes(i32x<N>::load(codes[i]), found.codes[i] + at);
+    }
+    template <int N>
+    NIBBLE_INLINE static void assemble(const float* values, const auto& found, std::size_t at, block& packed) noexcept {
+        const float extreme = find_extreme(found.scale + at, 16);
+        std::uint8_t sub_scales[16] = {};
+        float scale = 0.0f;
+        if (extreme != 0.0f) {
+            const float to_code = -32.0f / extreme;
+            for (std::size_t j = 0; j < 16; ++j) {
+                sub_scales[j] = static_cast<std::uint8_t>(clamp(round_even(f32x<1>{to_code * found.scale[at + j]}), -32, 31).raw + 32);
+            }
+            scale = 1.0f / to_code;
+        }
+        write<N>(values, found, at, scale, sub_scales, packed);
+    }
+
+    static constexpr bool row_sigma = false;
+    NIBBLE_INLINE static float sigma(float sum_of_squares, std::size_t count) noexcept { return doubled_mean(sum_of_squares, count); }
+    template <int N>
+    NIBBLE_INLINE static void search_weighted(const float (&x)[16][N], const float (&importance)[16][N], const f32x<N>& sigma, auto& found,
+                                              std::size_t at) noexcept {
+        alignas(64) float weights[16][N];
+        weigh<N>(x, importance, sigma, weights).store(found.weight + at);
+        const auto fit = find_scale<4, N>(x, weights);
+        fit.scale.store(found.scale + at);
+        for (std::size_t i = 0; i < 16; ++i) store_bytes(stored_code<4>(fit, f32x<N>::load(x[i])), found.codes[i] + at);
+    }
+    /// The sub-scales are searched like the values of a sub-block.
+    template <int N>
+    NIBBLE_INLINE static void assemble_weighted(const float* values, const auto& found, std::size_t at, block& packed) noexcept {
+        float scales[16][1], weights[16][1];
+        __builtin_memcpy(scales, found.scale + at, sizeof scales);
+        __builtin_memcpy(weights, found.weight + at, sizeof weights);
+        const auto fit = find_scale<32, 1>(scales, weights);
+        std::uint8_t sub_scales[16];
+        for (std::size_t j = 0; j < 16; ++j) sub_scales[j] = static_cast<std::uint8_t>(stored_code<32>(fit, f32x<1>{scales[j][0]}).raw);
+        write<N>(values, found, at, fit.scale.raw, sub_scales, packed);
+    }
+
+    NIBBLE_INLINE static void encode(std::span<const float, 256> values, block& packed) noexcept {
+        encode_block<q3_k>(values.data(), packed);
+    }
+
+private:
+    NIBBLE_INLINE static constexpr int code(const block& packed, std::size_t group, std::size_t i) noexcept {
+        return packed.low.at(group, i) | (packed.high.at(group, i) << 2);
+    }
+    NIBBLE_INLINE static constexpr float sub_scale(const block& packed, std::size_t j) noexcept {
+        const int low = (packed.sub_scales[j % 8] >> (4 * (j / 8))) & 15, high = (packed.sub_scales[8 + j % 4] >> (2 * (j / 4))) & 3;
+        return float16_to_float(packed.scale.get()) * static_cast<float>((low | (high << 4)) - 32);
+    }
+    /// Codes come from the rounded scales; a sub-block whose scale rounded to 0 keeps the codes of its search.
+    template <int N>
+    NIBBLE_INLINE static void write(const float* values, const auto& found, std::size_t at, float scale, const std::uint8_t (&sub_scales)[16],
+                                    block& packed) noexcept {
+        packed.scale.set(float_to_float16(scale));
+        for (std::size_t j = 0; j < 8; ++j) packed.sub_scales[j] = static_cast<std::uint8_t>((sub_scales[j] & 15) | ((sub_scales[j + 8] & 15) << 4));
+        for (std::size_t j = 0; j < 4; ++j) {
+            packed.sub_scales[8 + j] = static_cast<std::uint8_t>((sub_scales[j] >> 4) | ((sub_scales[j + 4] >> 4) << 2) |
+                                                                 ((sub_scales[j + 8] >> 4) << 4) | ((sub_scales[j + 12] >> 4) << 6));
+        }
+        std::uint8_t codes[256];
+        for (std::size_t j = 0; j < 16; ++j) {
+            const float s = sub_scale(packed, j);
+            if (s == 0.0f) {
+                for (std::size_t i = 0; i < 16; ++i) codes[16 * j + i] = found.codes[i][at + j];
+                continue;
+            }
+            for (std::size_t i = 16 * j; i < 16 * (j + 1); i += N) {
+                store_bytes(clamp(round_even(f32x<N>::load(values + i) / f32x<N>::set(s)), -4, 3) + i32x<N>::set(4), codes + i);
+            }
+        }
+        packed.low.set(codes);
+        packed.high.set<2>(codes);
+    }
+};
+
+NIBBLE_NAMESPACE_END
+NIBBLE_EXACT_END
