@@ -1,0 +1,75 @@
+// Conversions between f32 and shorter floats, in GB of f32 a second: 64 K elements, which stay in the cache. ggml: the better of its
+// base and its CPU library.
+#include "suite.hpp"
+
+namespace {
+
+constexpr std::size_t count = 65536;
+
+template <class Function>
+std::vector<Function> functions_of(const char* base, const char* cpu) {
+    const auto& ggml = suite::settings::of_run().ggml;
+    std::vector<Function> found;
+    for (const char* name : {base, cpu}) {
+        if (void* symbol = ggml.symbol(name)) found.push_back(reinterpret_cast<Function>(symbol));
+    }
+    return found;
+}
+
+double measure(benchmark::State& state, const std::function<void()>& ours, const std::vector<std::function<void()>>& theirs) {
+    std::vector<std::function<void()>> contestants{ours};
+    contestants.insert(contestants.end(), theirs.begin(), theirs.end());
+    const auto seconds = suite::race(contestants);
+    double best = 0;
+    for (std::size_t i = 1; i < seconds.size(); ++i) best = std::max(best, suite::rate(count * sizeof(float), seconds[i]));
+    suite::report(state, suite::rate(count * sizeof(float), seconds[0]), best);
+    return seconds[0];
+}
+
+/// ggml spells f16 "fp16" and bf16 "bf16".
+template <class F>
+std::string peer_name() {
+    const std::string name(F::name);
+    return name[0] == 'f' ? "fp" + name.substr(1) : name;
+}
+
+template <class F>
+double measure_from_f32(benchmark::State& state) {
+    const auto x = suite::gaussian(count, 1);
+    std::vector<std::byte> ours(nibble::row_bytes<F>(count)), other(ours.size());
+    std::vector<std::function<void()>> theirs;
+    const std::string base = "ggml_fp32_to_" + peer_name<F>() + "_row", cpu = "ggml_cpu_fp32_to_" + peer_name<F>();
+    for (const auto convert : functions_of<peer::ggml::from_floats>(base.c_str(), cpu.c_str())) {
+        theirs.push_back([&, convert] { convert(x.data(), other.data(), count); });
+    }
+    const double seconds = measure(state, [&] { (void)nibble::quantize<F>(x, ours, {1, count}); }, theirs);
+    if (!theirs.empty()) state.SetLabel(ours == other ? "same bytes" : "OTHER BYTES");
+    return seconds;
+}
+
+template <class F>
+double measure_to_f32(benchmark::State& state) {
+    const auto x = suite::packed_weights<F>({1, count});
+    std::vector<float> ours(count), other(count);
+    std::vector<std::function<void()>> theirs;
+    const std::string base = "ggml_" + peer_name<F>() + "_to_fp32_row", cpu = "ggml_cpu_" + peer_name<F>() + "_to_fp32";
+    for (const auto convert : functions_of<peer::ggml::to_floats>(base.c_str(), cpu.c_str())) {
+        theirs.push_back([&, convert] { convert(x.data(), other.data(), count); });
+    }
+    const double seconds = measure(state, [&] { (void)nibble::dequantize<F>(x.view(), ours); }, theirs);
+    if (!theirs.empty()) state.SetLabel(ours == other ? "same floats" : "OTHER FLOATS");
+    return seconds;
+}
+
+const suite::registration added([] {
+    suite::for_formats([](auto format) {
+        using F = decltype(format);
+        if constexpr (F::block_size == 1 && sizeof(typename F::block) < sizeof(float)) {
+            const std::string name(F::name);
+            suite::add("convert/f32_to_" + name, [](benchmark::State& state) { return measure_from_f32<F>(state); });
+            suite::add("convert/" + name + "_to_f32", [](benchmark::State& state) { return measure_to_f32<F>(state); });
+        }
+    });
+});
+
+}  // namespace
