@@ -42,14 +42,14 @@ struct iq2_s {
         }
     }
 
-    static constexpr int code_bits = 8;
+    static constexpr int code_bits = 7;
     static constexpr std::size_t parts = 2;
     NIBBLE_INLINE static void affine(const block& packed, std::size_t group, std::uint8_t (&codes)[32], float (&scale)[2], float (&offset)[2]) noexcept {
         for (std::size_t part = 0; part < 2; ++part) {
             scale[part] = sub_scale(packed, 2 * group + part);
-            offset[part] = -128.0f * scale[part];
+            offset[part] = -64.0f * scale[part];
         }
-        for (std::size_t i = 0; i < 32; ++i) codes[i] = static_cast<std::uint8_t>(level(packed, 32 * group + i) + 128);
+        for (std::size_t i = 0; i < 32; ++i) codes[i] = static_cast<std::uint8_t>(level(packed, 32 * group + i) + 64);
     }
 
     /// A lane works on a whole block: without importance the weights contain the block's variance.

@@ -42,12 +42,12 @@ struct iq3_s {
         }
     }
 
-    static constexpr int code_bits = 8;
+    static constexpr int code_bits = 5;
     static constexpr std::size_t parts = 1;
     NIBBLE_INLINE static void affine(const block& packed, std::size_t group, std::uint8_t (&codes)[32], float (&scale)[1], float (&offset)[1]) noexcept {
         scale[0] = sub_scale(packed, group);
-        offset[0] = -128.0f * scale[0];
-        for (std::size_t i = 0; i < 32; ++i) codes[i] = static_cast<std::uint8_t>(level(packed, group, i) + 128);
+        offset[0] = -16.0f * scale[0];
+        for (std::size_t i = 0; i < 32; ++i) codes[i] = static_cast<std::uint8_t>(level(packed, group, i) + 16);
     }
 
     static constexpr std::size_t unit_size = 32;

@@ -33,8 +33,12 @@ struct kernel<op::dequantize, F, isa::avx2> {
 private:
     NIBBLE_INLINE static void decode(const std::byte* from, float* out) noexcept {
         using decoder = avx2::decoder<F>;
-        float scale[8 * F::parts], offset[8 * F::parts];
-        decoder::scales(from, scale, offset);
+        alignas(32) float scale[F::parts][8], offset[F::parts][8];
+        const avx2::run_scales<F::parts> scales = decoder::scales(from);
+        for (std::size_t part = 0; part < F::parts; ++part) {
+            _mm256_store_ps(scale[part], scales.scale[part]);
+            _mm256_store_ps(offset[part], scales.offset[part]);
+        }
         avx2::for_each_group([&]<int Group>() NIBBLE_LAMBDA_INLINE {
             const __m256i codes_u8x32 = decoder::template codes<Group>(from);
             const __m128i low = _mm256_castsi256_si128(codes_u8x32), high = _mm256_extracti128_si256(codes_u8x32, 1);
@@ -45,15 +49,15 @@ private:
         });
     }
     template <int Group, int Quarter>
-    NIBBLE_INLINE static void store(__m128i codes, const float* scale, const float* offset, float* out) noexcept {
+    NIBBLE_INLINE static void store(__m128i codes, const float (&scale)[F::parts][8], const float (&offset)[F::parts][8], float* out) noexcept {
         constexpr int zero = avx2::decoder<F>::zero;
-        constexpr std::size_t part = Group * F::parts + (F::parts == 2 ? Quarter / 2 : 0);
-        const __m256 s = _mm256_set1_ps(scale[part]);
+        constexpr std::size_t part = F::parts == 2 ? Quarter / 2 : 0;
+        const __m256 s = _mm256_set1_ps(scale[part][Group]);
         __m256i code = _mm256_cvtepu8_epi32(codes);
         if constexpr (zero > 0) code = _mm256_sub_epi32(code, _mm256_set1_epi32(zero));
         __m256 value = _mm256_mul_ps(s, _mm256_cvtepi32_ps(code));
         // Product and sum may fuse: the product is exact.
-        if constexpr (zero < 0) value = _mm256_add_ps(value, _mm256_set1_ps(offset[part]));
+        if constexpr (zero < 0) value = _mm256_add_ps(value, _mm256_set1_ps(offset[part][Group]));
         _mm256_storeu_ps(out + 32 * Group + 8 * Quarter, value);
     }
 };

@@ -34,7 +34,7 @@ template <class F, int Rows, int Cols>
 NIBBLE_INLINE void gemv_tile(const std::byte* packed, std::size_t row_stride, std::size_t cols, const std::byte* workspace, float* y,
                              std::size_t stride) noexcept {
     using decoder = avx2::decoder<F>;
-    constexpr std::size_t parts = F::parts, count = 8 * parts;
+    constexpr std::size_t parts = F::parts;
     const std::size_t runs = divide_up(cols, run_size), groups = 8 * runs;
     tile x[Cols];
 #pragma GCC unroll 8
@@ -48,37 +48,21 @@ NIBBLE_INLINE void gemv_tile(const std::byte* packed, std::size_t row_stride, st
     for (std::size_t i = 0; i < runs; ++i) {
         std::byte padded[Rows][run_bytes<F>];
         const std::byte* run[Rows];
-        alignas(32) float factor[Rows][Cols][count];
+        alignas(32) float factor[Rows][Cols][parts][8];
 #pragma GCC unroll 8
         for (int r = 0; r < Rows; ++r) {
             run[r] = run_at<F>(packed + static_cast<std::size_t>(r) * row_stride, i, cols, padded[r]);
             _mm_prefetch(reinterpret_cast<const char*>(run[r]) + 1024, _MM_HINT_T0);
-            alignas(32) float scale[count], offset[count];
-            decoder::scales(run[r], scale, offset);
-#pragma GCC unroll 8
-            for (int c = 0; c < Cols; ++c) {
-                const __m256 step = _mm256_loadu_ps(x[c].scales + 8 * i);
-                if constexpr (parts == 1) {
-                    const __m256 s = _mm256_load_ps(scale);
-                    __m256 o = _mm256_load_ps(offset);
-                    if constexpr (F::code_bits == 8) o = _mm256_fmadd_ps(s, _mm256_set1_ps(128.0f), o);
-                    _mm256_store_ps(factor[r][c], _mm256_mul_ps(s, step));
-                    sum_f32x8[r][c] = _mm256_fmadd_ps(o, _mm256_loadu_ps(x[c].sums + 8 * i), sum_f32x8[r][c]);
-                } else {
-                    // Scales alternate between the two parts of a group; sums are kept part by part.
-                    const __m256 sum0 = _mm256_loadu_ps(x[c].sums + 8 * i), sum1 = _mm256_loadu_ps(x[c].sums + groups + 8 * i);
-                    const __m256 low = _mm256_unpacklo_ps(sum0, sum1), high = _mm256_unpackhi_ps(sum0, sum1);
-                    const __m256 step_low = _mm256_unpacklo_ps(step, step), step_high = _mm256_unpackhi_ps(step, step);
-                    const __m256 sums[2] = {_mm256_permute2f128_ps(low, high, 0x20), _mm256_permute2f128_ps(low, high, 0x31)};
-                    const __m256 steps[2] = {_mm256_permute2f128_ps(step_low, step_high, 0x20), _mm256_permute2f128_ps(step_low, step_high, 0x31)};
+            const run_scales<parts> scales = decoder::scales(run[r]);
 #pragma GCC unroll 2
-                    for (int half = 0; half < 2; ++half) {
-                        const __m256 s = _mm256_load_ps(scale + 8 * half);
-                        __m256 o = _mm256_load_ps(offset + 8 * half);
-                        if constexpr (F::code_bits == 8) o = _mm256_fmadd_ps(s, _mm256_set1_ps(128.0f), o);
-                        _mm256_store_ps(factor[r][c] + 8 * half, _mm256_mul_ps(s, steps[half]));
-                        sum_f32x8[r][c] = _mm256_fmadd_ps(o, sums[half], sum_f32x8[r][c]);
-                    }
+            for (std::size_t part = 0; part < parts; ++part) {
+                const __m256 s = scales.scale[part];
+                __m256 o = scales.offset[part];
+                if constexpr (F::code_bits == 8) o = _mm256_fmadd_ps(s, _mm256_set1_ps(128.0f), o);
+#pragma GCC unroll 8
+                for (int c = 0; c < Cols; ++c) {
+                    _mm256_store_ps(factor[r][c][part], _mm256_mul_ps(s, _mm256_loadu_ps(x[c].scales + 8 * i)));
+                    sum_f32x8[r][c] = _mm256_fmadd_ps(o, _mm256_loadu_ps(x[c].sums + part * groups + 8 * i), sum_f32x8[r][c]);
                 }
             }
         }
@@ -94,13 +78,8 @@ NIBBLE_INLINE void gemv_tile(const std::byte* packed, std::size_t row_stride, st
 #pragma GCC unroll 8
                 for (int c = 0; c < Cols; ++c) {
                     const __m256 product = _mm256_cvtepi32_ps(multiply_codes<F::code_bits>(codes, activations[c]));
-                    __m256 f;
-                    if constexpr (parts == 1) {
-                        f = _mm256_broadcast_ss(&factor[r][c][Group]);
-                    } else {
-                        f = _mm256_insertf128_ps(_mm256_castps128_ps256(_mm_broadcast_ss(&factor[r][c][2 * Group])),
-                                                 _mm_broadcast_ss(&factor[r][c][2 * Group + 1]), 1);
-                    }
+                    __m256 f = _mm256_broadcast_ss(&factor[r][c][0][Group]);
+                    if constexpr (parts == 2) f = _mm256_insertf128_ps(f, _mm_broadcast_ss(&factor[r][c][1][Group]), 1);
                     sum_f32x8[r][c] = _mm256_fmadd_ps(product, f, sum_f32x8[r][c]);
                 }
             }

@@ -27,10 +27,9 @@ NIBBLE_INLINE float gemv_row_in_pairs(const std::byte* row, std::size_t cols, co
         const std::byte* run = run_at<F>(row, i, cols, padded);
         // The next rows follow in memory; a prefetch past the end of the tensor is harmless.
         for (std::size_t line = 0; line < run_bytes<F>; line += 64) _mm_prefetch(reinterpret_cast<const char*>(run) + 2048 + line, _MM_HINT_T0);
-        float scale[8], offset[8];
-        decoder<F>::scales(run, scale, offset);
-        const __m256 factor = _mm256_mul_ps(_mm256_loadu_ps(scale), _mm256_loadu_ps(x.scales + 8 * i));
-        offset_f32x8 = _mm256_fmadd_ps(_mm256_loadu_ps(offset), _mm256_loadu_ps(x.sums + 8 * i), offset_f32x8);
+        const run_scales<1> scales = decoder<F>::scales(run);
+        const __m256 factor = _mm256_mul_ps(scales.scale[0], _mm256_loadu_ps(x.scales + 8 * i));
+        offset_f32x8 = _mm256_fmadd_ps(scales.offset[0], _mm256_loadu_ps(x.sums + 8 * i), offset_f32x8);
         const __m256 even = _mm256_permute2f128_ps(factor, factor, 0x00), odd = _mm256_permute2f128_ps(factor, factor, 0x11);
         const auto pair = [&]<int Pair>() NIBBLE_LAMBDA_INLINE {
             const auto* codes = reinterpret_cast<const __m256i*>(x.codes + 256 * i + 64 * Pair);

@@ -161,7 +161,7 @@ template <affine_format F>
 struct kernel<op::fill_panel, F, isa::avx2> {
     static void run(const std::byte* packed, std::size_t rows, std::size_t cols, std::size_t first, std::size_t last, std::byte* out) noexcept {
         using decoder = avx2::decoder<F>;
-        constexpr std::size_t parts = F::parts, size = panel::group_bytes(parts), count = 8 * parts;
+        constexpr std::size_t parts = F::parts, size = panel::group_bytes(parts);
         const std::size_t row_stride = row_bytes<F>(cols);
         for (std::size_t c = first; c < last; c += avx2::run_size, out += 8 * size) {
             for (std::size_t half = 0; half < 2; ++half) {
@@ -175,14 +175,18 @@ struct kernel<op::fill_panel, F, isa::avx2> {
                         __builtin_memset(padded[r], 0, sizeof padded[r]);
                         runs[r] = padded[r];
                     }
-                    float scale[count], offset[count];
-                    decoder::scales(runs[r], scale, offset);
+                    const avx2::run_scales<parts> scales = decoder::scales(runs[r]);
+                    alignas(32) float scale[parts][8], offset[parts][8];
+                    for (std::size_t part = 0; part < parts; ++part) {
+                        _mm256_store_ps(scale[part], scales.scale[part]);
+                        _mm256_store_ps(offset[part], scales.offset[part]);
+                    }
                     const bool exists = row < rows;  // zero bytes of some formats do not decode to zero
                     for (std::size_t g = 0; g < 8; ++g) {
                         auto* to = reinterpret_cast<float*>(out + g * size + panel::code_bytes) + row;
                         for (std::size_t part = 0; part < parts; ++part) {
-                            to[part * panel::rows] = exists ? scale[g * parts + part] : 0.0f;
-                            to[(parts + part) * panel::rows] = exists ? offset[g * parts + part] : 0.0f;
+                            to[part * panel::rows] = exists ? scale[part][g] : 0.0f;
+                            to[(parts + part) * panel::rows] = exists ? offset[part][g] : 0.0f;
                         }
                     }
                 }

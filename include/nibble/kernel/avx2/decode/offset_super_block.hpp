@@ -1,0 +1,48 @@
+// Super-blocks of eight sub-blocks that have a scale and an offset.
+#pragma once
+
+#include "nibble/kernel/avx2/decode/decoder.hpp"
+#include "nibble/kernel/avx2/decode/tools.hpp"
+
+#if defined(NIBBLE_X86)
+NIBBLE_TARGET_BEGIN_AVX2
+NIBBLE_BASELINE_BEGIN
+namespace avx2 {
+
+/// The eight 6-bit sub-scales and sub-offsets of a super-block, times its scale and minus its offset.
+NIBBLE_INLINE run_scales<1> offset_super_block_scales(const std::byte* run) noexcept {
+    std::uint32_t a, b, c;
+    __builtin_memcpy(&a, run + 4, 4);
+    __builtin_memcpy(&b, run + 8, 4);
+    __builtin_memcpy(&c, run + 12, 4);
+    const __m256 sub_scales = bytes_to_floats(a & 0x3F3F3F3Fu, (c & 0x0F0F0F0Fu) | ((a >> 2) & 0x30303030u));
+    const __m256 sub_offsets = bytes_to_floats(b & 0x3F3F3F3Fu, ((c >> 4) & 0x0F0F0F0Fu) | ((b >> 2) & 0x30303030u));
+    const __m256 offset = _mm256_xor_ps(broadcast_half(run + 2), _mm256_set1_ps(-0.0f));
+    return {{_mm256_mul_ps(broadcast_half(run), sub_scales)}, {_mm256_mul_ps(offset, sub_offsets)}};
+}
+
+template <class F>
+struct layout_decoder<F, layout::offset_super_block<4>> {
+    static constexpr bool in_registers = true;
+    static constexpr int zero = -1;
+
+    NIBBLE_INLINE static run_scales<1> scales(const std::byte* run) noexcept { return offset_super_block_scales(run); }
+    template <int Group>
+    NIBBLE_INLINE static __m256i codes(const std::byte* run) noexcept {
+        const __m256i pairs = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(run + 16 + Group / 2 * 32));
+        return _mm256_and_si256(Group % 2 == 0 ? pairs : _mm256_srli_epi16(pairs, 4), _mm256_set1_epi8(15));
+    }
+    /// See gemv_pairs.hpp. Both groups are in the same bytes: the upper half of the register shifts them down.
+    template <int Pair>
+    NIBBLE_INLINE static void pair_codes(const std::byte* run, __m256i& first, __m256i& second) noexcept {
+        const auto* at = reinterpret_cast<const __m128i*>(run + 16 + 32 * Pair);
+        const __m256i down = _mm256_setr_epi32(0, 0, 0, 0, 4, 4, 4, 4), nibble = _mm256_set1_epi8(15);
+        first = _mm256_and_si256(_mm256_srlv_epi32(_mm256_broadcastsi128_si256(_mm_loadu_si128(at)), down), nibble);
+        second = _mm256_and_si256(_mm256_srlv_epi32(_mm256_broadcastsi128_si256(_mm_loadu_si128(at + 1)), down), nibble);
+    }
+};
+
+}  // namespace avx2
+NIBBLE_BASELINE_END
+NIBBLE_TARGET_END
+#endif

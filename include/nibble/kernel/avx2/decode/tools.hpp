@@ -1,0 +1,45 @@
+// Small pieces that decoders share.
+#pragma once
+
+#include "nibble/base/target.hpp"
+
+#if defined(NIBBLE_X86)
+NIBBLE_TARGET_BEGIN_AVX2
+NIBBLE_BASELINE_BEGIN
+namespace avx2 {
+
+/// Eight fp16 numbers that lie `Stride` bytes apart, as floats.
+template <std::size_t Stride>
+NIBBLE_INLINE __m256 load_halves(const std::byte* from) noexcept {
+    const auto half = [from](std::size_t i) NIBBLE_LAMBDA_INLINE {
+        std::uint16_t bits;
+        __builtin_memcpy(&bits, from + i * Stride, sizeof bits);
+        return static_cast<short>(bits);
+    };
+    return _mm256_cvtph_ps(_mm_setr_epi16(half(0), half(1), half(2), half(3), half(4), half(5), half(6), half(7)));
+}
+
+/// One fp16 number in all lanes.
+NIBBLE_INLINE __m256 broadcast_half(const std::byte* from) noexcept {
+    std::uint16_t bits;
+    __builtin_memcpy(&bits, from, sizeof bits);
+    return _mm256_broadcastss_ps(_mm_cvtph_ps(_mm_cvtsi32_si128(bits)));
+}
+
+/// Low nibbles of 16 bytes, then their high nibbles.
+NIBBLE_INLINE __m256i split_nibbles(const std::byte* from) noexcept {
+    const __m128i pairs_u8x16 = _mm_loadu_si128(reinterpret_cast<const __m128i*>(from));
+    const __m256i both = _mm256_inserti128_si256(_mm256_castsi128_si256(pairs_u8x16), _mm_srli_epi16(pairs_u8x16, 4), 1);
+    return _mm256_and_si256(both, _mm256_set1_epi8(15));
+}
+
+/// Eight bytes as floats.
+NIBBLE_INLINE __m256 bytes_to_floats(std::uint32_t low, std::uint32_t high) noexcept {
+    const __m128i bytes = _mm_cvtsi64_si128(static_cast<long long>(low | (static_cast<std::uint64_t>(high) << 32)));
+    return _mm256_cvtepi32_ps(_mm256_cvtepu8_epi32(bytes));
+}
+
+}  // namespace avx2
+NIBBLE_BASELINE_END
+NIBBLE_TARGET_END
+#endif
