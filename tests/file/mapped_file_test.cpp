@@ -7,11 +7,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "gguf/file_builder.hpp"
 #include "file/folder.hpp"
+#include "support/bytes.hpp"
 #include "support/test.hpp"
 
-using gguf_test::chars;
+using support::chars;
 using file_test::folder;
 using nibble::errc;
 using nibble::file::mapped_file;
@@ -95,6 +95,22 @@ TEST_CASE("what is no file says so") {
 #endif
     }
 }
+
+#if NIBBLE_POSIX_FILES
+TEST_CASE("a link is followed unless that is refused") {
+    const folder f;
+    file_test::write(f.path("a"), "x");
+    REQUIRE(::symlink("a", f.path("b").c_str()) == 0);
+    CHECK(mapped_file::open(f.path("b").c_str()));
+    CHECK(mapped_file::load(f.path("b").c_str()));
+    CHECK(mapped_file::open(f.path("a").c_str(), nibble::file::links::refuse));
+    for (const auto refused : {mapped_file::open(f.path("b").c_str(), nibble::file::links::refuse).status(),
+                               mapped_file::load(f.path("b").c_str(), nibble::file::links::refuse).status()}) {
+        CHECK(refused.error() == errc::io_error);
+        CHECK(refused.message().find("link") != std::string_view::npos);
+    }
+}
+#endif
 
 TEST_CASE("a file without read permission") {
     if (::geteuid() == 0) return nibble::test::skip("root may read everything");

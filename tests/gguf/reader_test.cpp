@@ -5,15 +5,14 @@
 #include <chrono>
 #include <cmath>
 #include <cstdio>
-#include <cstdlib>
 #include <functional>
 #include <limits>
-#include <new>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "gguf/file_builder.hpp"
+#include "support/allocation_guard.hpp"
 #include "support/test.hpp"
 
 using namespace gguf_test;
@@ -22,29 +21,6 @@ using nibble::gguf::read_options;
 using nibble::gguf::reader;
 using nibble::gguf::value_type;
 using nibble::gguf::value_view;
-
-// --- no reader needs 64 MiB for files of a few kilobytes: who allocates before checking fails here ---------------------------
-
-namespace {
-constexpr std::size_t allocation_limit = std::size_t{64} << 20;
-std::size_t refused_allocations = 0;
-}  // namespace
-
-// Not inlined: GCC would see malloc meet delete and warn.
-[[gnu::noinline]] void* operator new(std::size_t size) {
-    void* memory = size > allocation_limit ? nullptr : std::malloc(size == 0 ? 1 : size);
-    if (memory == nullptr) {
-        ++refused_allocations;
-        throw std::bad_alloc();
-    }
-    return memory;
-}
-[[gnu::noinline]] void* operator new(std::size_t size, const std::nothrow_t&) noexcept {
-    if (size > allocation_limit) ++refused_allocations;
-    return size > allocation_limit ? nullptr : std::malloc(size == 0 ? 1 : size);
-}
-[[gnu::noinline]] void operator delete(void* memory) noexcept { std::free(memory); }
-[[gnu::noinline]] void operator delete(void* memory, std::size_t) noexcept { std::free(memory); }
 
 namespace {
 

@@ -11,6 +11,7 @@ namespace {
 
 /// Who else may name a format, and why.
 const std::vector<rules::exception> named_on_purpose = {
+    {"safetensors/", "", "its element types have names of their own, some of them the same"},
     {"gguf/", "", "recipes (Q4_K_M and so on) say which tensor gets which format"},
     {"tensor/any_view.hpp", "f32", "visit asks one format what its callable returns"},
     {"algo/dequantize.hpp", "f32", "what it allocates is a tensor of f32"},

@@ -23,6 +23,12 @@
 NIBBLE_BASELINE_BEGIN
 namespace file {
 
+/// Whether the last part of a path may be a symbolic link.
+enum class links : std::uint8_t {
+    follow,
+    refuse,  ///< errc::io_error; where the system has no POSIX files, links are followed all the same
+};
+
 /// A read-only file in memory. Move-only; the bytes stay where they are when it is moved.
 ///
 /// The pages of open() come from the file when they are touched. If another program truncates the file meanwhile, touching them ends
@@ -43,10 +49,10 @@ public:
     /// Maps a regular file.
     /// @return errc::io_error with the cause (also for directories, pipes and devices), errc::truncated for an empty file,
     ///         errc::not_found if there is none
-    static result<mapped_file> open(const char* path) noexcept { return open(path, true); }
+    static result<mapped_file> open(const char* path, links allowed = links::follow) noexcept { return open(path, allowed, true); }
 
     /// Reads a regular file into memory of its own. The same errors, and errc::out_of_memory.
-    static result<mapped_file> load(const char* path) noexcept { return open(path, false); }
+    static result<mapped_file> load(const char* path, links allowed = links::follow) noexcept { return open(path, allowed, false); }
 
     /// The content, aligned to at least 64 bytes.
     NIBBLE_INLINE std::span<const std::byte> bytes() const noexcept { return bytes_; }
@@ -70,10 +76,13 @@ private:
         NIBBLE_INLINE ~descriptor() { ::close(number); }
     };
 
-    static result<mapped_file> open(const char* path, bool map) noexcept {
+    static result<mapped_file> open(const char* path, links allowed, bool map) noexcept {
         if (path == nullptr) return status(errc::invalid_argument, "the path is a null pointer");
         // Non-blocking: opening a pipe that nobody writes to would wait for ever.
-        const int number = ::open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+        const int number = ::open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY | (allowed == links::refuse ? O_NOFOLLOW : 0));
+        if (number < 0 && allowed == links::refuse && (errno == ELOOP || errno == EMLINK)) {
+            return status(errc::io_error, "the file is a symbolic link, which was not asked for: name the file itself, or allow links");
+        }
         if (number < 0) return failure(errno);
         const descriptor file(number);
         struct ::stat about {};
@@ -119,7 +128,7 @@ private:
         if (mapped_) ::munmap(const_cast<std::byte*>(bytes_.data()), bytes_.size());
     }
 #else
-    static result<mapped_file> open(const char* path, bool) noexcept {
+    static result<mapped_file> open(const char* path, links, bool) noexcept {
         if (path == nullptr) return status(errc::invalid_argument, "the path is a null pointer");
         std::FILE* file = std::fopen(path, "rb");
         if (file == nullptr) return failure(errno);
