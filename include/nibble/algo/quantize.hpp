@@ -107,9 +107,8 @@ private:
     }
 
     status write(const float* values, std::size_t rows, std::byte* out) noexcept {
-        const auto& entry = find_kernel<op::quantize, F>();
         if (padded_ == cols_) {
-            entry(values, rows, cols_, importance(), out);
+            pack(values, rows, out);
             return {};
         }
         if (const status room = reserve(); !room) return room;
@@ -117,9 +116,20 @@ private:
             float* row = row_.floats();
             if (values != row) std::memcpy(row, values + r * cols_, cols_ * sizeof(float));
             std::memset(row + cols_, 0, (padded_ - cols_) * sizeof(float));
-            entry(row, 1, padded_, importance(), out + r * bytes_);
+            pack(row, 1, out + r * bytes_);
         }
         return {};
+    }
+
+    /// Rows that are padded already.
+    void pack(const float* values, std::size_t rows, std::byte* out) noexcept {
+        if constexpr (has_best_search<F>) {
+            if (options_.how == search::best) {
+                find_kernel<op::quantize_best, F>()(values, rows, padded_, cols_, importance(), out);
+                return;
+            }
+        }
+        find_kernel<op::quantize, F>()(values, rows, padded_, importance(), out);
     }
 
     /// Memory for one padded row and, behind it, padded importance.

@@ -5,6 +5,8 @@
 #include <span>
 
 #include "nibble/base/float16.hpp"
+#include "nibble/format/best/input.hpp"
+#include "nibble/format/best/scale.hpp"
 #include "nibble/format/encode.hpp"
 #include "nibble/format/layout.hpp"
 #include "nibble/format/search/magnitude.hpp"
@@ -79,6 +81,27 @@ struct byte_block {
             sums.store(lane);
             for (const std::int32_t each : lane) sum += each;
             packed.sum.set(float_to_float16(static_cast<float>(sum) * found.scale[at]));
+        }
+    }
+
+    /// 127 / scale is close enough to whole numbers anywhere: what counts is how well the other values happen to fall.
+    template <int N>
+    NIBBLE_INLINE static void search_best(const best_input<N, 32>& input, block* out) noexcept {
+        using levels = uniform_levels<-127, 127>;
+        alignas(64) float scale[N];
+        find_best_scale<levels, float16_scale, 32>(input.x, input.w, input.units(), {115.0f, 0.5f, 28, 0}).store(scale);
+        for (std::size_t lane = 0; lane < N; ++lane) {
+            alignas(64) std::int32_t codes[32];
+            input.template codes<levels, 32>(lane, 0, scale[lane], 0.0f, codes);
+            const float stored = scale[lane] * input.unit[lane];
+            out[lane].scale.set(float_to_float16(stored));
+            std::int32_t sum = 0;
+            for (std::size_t i = 0; i < 32; ++i) {
+                const std::int32_t code = codes[i] - 127;
+                out[lane].codes[i] = static_cast<std::uint8_t>(code);
+                sum += code;
+            }
+            if constexpr (WithSum) out[lane].sum.set(float_to_float16(static_cast<float>(sum) * stored));
         }
     }
 

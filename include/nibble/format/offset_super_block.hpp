@@ -5,6 +5,8 @@
 #include <span>
 
 #include "nibble/base/float16.hpp"
+#include "nibble/format/best/input.hpp"
+#include "nibble/format/best/sub_lines.hpp"
 #include "nibble/format/encode.hpp"
 #include "nibble/format/layout.hpp"
 #include "nibble/format/search/sub_scales.hpp"
@@ -67,9 +69,12 @@ struct offset_super_block {
         for (std::size_t group = 0; group < 8; ++group) {
             std::uint8_t codes[32];
             packed.codes.get(group, codes);
-            for (std::size_t i = 0; i < 32; ++i) {
-                const std::size_t at = 32 * group + i;
-                values[at] = scale_of(packed, at / length) * static_cast<float>(codes[i]) - offset_of(packed, at / length);
+            for (std::size_t part = 0; part < parts; ++part) {
+                const std::size_t j = group * parts + part;
+                const float scale = scale_of(packed, j), offset = offset_of(packed, j);
+                for (std::size_t i = 0; i < length; ++i) {
+                    values[length * j + i] = scale * static_cast<float>(codes[length * part + i]) - offset;
+                }
             }
         }
     }
@@ -142,6 +147,28 @@ struct offset_super_block {
         const float scale = find_sub_scales<max_sub, count>(found.scale + at, found.weight + at, scales);
         const float offset = find_sub_scales<max_sub, count>(found.offset + at, found.weight + at, offsets);
         write<N>(values, found, at, scale, offset, scales, offsets, packed);
+    }
+
+    template <int N>
+    NIBBLE_INLINE static void search_best(const best_input<N, 256>& input, block* out) noexcept {
+        constexpr sub_line_trials best_trials = {{-0.01f, 0.03f, 3, 0}, 6, 0.01f, 3, 2, 2};
+        sub_lines<count, N> found;
+        find_best_sub_lines<max_code, float16_scale, max_sub, count, length>(input.x, input.w, input.units(), best_trials, found);
+        for (std::size_t lane = 0; lane < N; ++lane) {
+            block& packed = out[lane];
+            std::uint8_t codes[256], scales[count], offsets[count];
+            for (std::size_t j = 0; j < count; ++j) {
+                const float k = found.sub_scale[j][lane], m = found.sub_offset[j][lane];
+                scales[j] = static_cast<std::uint8_t>(k);
+                offsets[j] = static_cast<std::uint8_t>(m);
+                input.template codes<uniform_levels<0, max_code>, length>(lane, length * j, found.scale[lane] * k, found.offset[lane] * m,
+                                                                          codes + length * j);
+            }
+            packed.scale.set(float_to_float16(found.scale[lane] * input.unit[lane]));
+            packed.offset.set(float_to_float16(found.offset[lane] * input.unit[lane]));
+            packed.sub.set(scales, offsets);
+            packed.codes.set(codes);
+        }
     }
 
     NIBBLE_INLINE static void encode(std::span<const float, 256> values, block& packed) noexcept {

@@ -4,6 +4,8 @@
 #include <span>
 
 #include "nibble/base/float16.hpp"
+#include "nibble/format/best/input.hpp"
+#include "nibble/format/best/sub_scales.hpp"
 #include "nibble/format/encode.hpp"
 #include "nibble/format/layout.hpp"
 #include "nibble/format/q8_k.hpp"
@@ -37,7 +39,10 @@ struct q3_k {
     NIBBLE_INLINE static constexpr bool finite(const block& packed) noexcept { return is_finite_float16(packed.scale.get()); }
 
     NIBBLE_INLINE static constexpr void decode(const block& packed, std::span<float, 256> values) noexcept {
-        for (std::size_t i = 0; i < 256; ++i) values[i] = sub_scale(packed, i / 16) * static_cast<float>(code(packed, i / 32, i % 32) - 4);
+        for (std::size_t j = 0; j < 16; ++j) {
+            const float scale = sub_scale(packed, j);
+            for (std::size_t i = 16 * j; i < 16 * (j + 1); ++i) values[i] = scale * static_cast<float>(code(packed, i / 32, i % 32) - 4);
+        }
     }
 
     static constexpr int code_bits = 3;
@@ -101,11 +106,36 @@ struct q3_k {
         write<N>(values, found, at, fit.scale.raw, sub_scales, packed);
     }
 
+    template <int N>
+    NIBBLE_INLINE static void search_best(const best_input<N, 256>& input, block* out) noexcept {
+        using levels = uniform_levels<-4, 3>;
+        nibble::sub_scales<16, N> found;
+        find_best_sub_scales<levels, float16_scale, -32, 31, 16, 16>(input.x, input.w, input.units(), {{3.0f, 0.25f, 8, 0}, 6, 4, 2}, found);
+        for (std::size_t lane = 0; lane < N; ++lane) {
+            std::uint8_t codes[256], sub_scales[16];
+            for (std::size_t j = 0; j < 16; ++j) {
+                sub_scales[j] = static_cast<std::uint8_t>(static_cast<int>(found.sub[j][lane]) + 32);
+                input.template codes<levels, 16>(lane, 16 * j, found.scale[lane] * found.sub[j][lane], 0.0f, codes + 16 * j);
+            }
+            out[lane].scale.set(float_to_float16(found.scale[lane] * input.unit[lane]));
+            set_sub_scales(sub_scales, out[lane]);
+            out[lane].low.set(codes);
+            out[lane].high.template set<2>(codes);
+        }
+    }
+
     NIBBLE_INLINE static void encode(std::span<const float, 256> values, block& packed) noexcept {
         encode_block<q3_k>(values.data(), packed);
     }
 
 private:
+    NIBBLE_INLINE static void set_sub_scales(const std::uint8_t (&sub_scales)[16], block& packed) noexcept {
+        for (std::size_t j = 0; j < 8; ++j) packed.sub_scales[j] = static_cast<std::uint8_t>((sub_scales[j] & 15) | ((sub_scales[j + 8] & 15) << 4));
+        for (std::size_t j = 0; j < 4; ++j) {
+            packed.sub_scales[8 + j] = static_cast<std::uint8_t>((sub_scales[j] >> 4) | ((sub_scales[j + 4] >> 4) << 2) |
+                                                                 ((sub_scales[j + 8] >> 4) << 4) | ((sub_scales[j + 12] >> 4) << 6));
+        }
+    }
     NIBBLE_INLINE static constexpr int code(const block& packed, std::size_t group, std::size_t i) noexcept {
         return packed.low.at(group, i) | (packed.high.at(group, i) << 2);
     }
@@ -118,11 +148,7 @@ private:
     NIBBLE_INLINE static void write(const float* values, const auto& found, std::size_t at, float scale, const std::uint8_t (&sub_scales)[16],
                                     block& packed) noexcept {
         packed.scale.set(float_to_float16(scale));
-        for (std::size_t j = 0; j < 8; ++j) packed.sub_scales[j] = static_cast<std::uint8_t>((sub_scales[j] & 15) | ((sub_scales[j + 8] & 15) << 4));
-        for (std::size_t j = 0; j < 4; ++j) {
-            packed.sub_scales[8 + j] = static_cast<std::uint8_t>((sub_scales[j] >> 4) | ((sub_scales[j + 4] >> 4) << 2) |
-                                                                 ((sub_scales[j + 8] >> 4) << 4) | ((sub_scales[j + 12] >> 4) << 6));
-        }
+        set_sub_scales(sub_scales, packed);
         std::uint8_t codes[256];
         for (std::size_t j = 0; j < 16; ++j) {
             const float s = sub_scale(packed, j);

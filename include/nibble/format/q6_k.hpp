@@ -4,6 +4,8 @@
 #include <span>
 
 #include "nibble/base/float16.hpp"
+#include "nibble/format/best/input.hpp"
+#include "nibble/format/best/sub_scales.hpp"
 #include "nibble/format/encode.hpp"
 #include "nibble/format/layout.hpp"
 #include "nibble/format/q8_k.hpp"
@@ -98,14 +100,7 @@ struct q6_k {
                 store_bytes(clamp(round_even(level), -32, 31) + middle, codes + i);
             }
         }
-        for (std::size_t h = 0; h < 2; ++h) {
-            const std::uint8_t* c = codes + 128 * h;
-            for (std::size_t l = 0; l < 32; ++l) {
-                packed.low[64 * h + l] = static_cast<std::uint8_t>((c[l] & 15) | (c[l + 64] << 4));
-                packed.low[64 * h + l + 32] = static_cast<std::uint8_t>((c[l + 32] & 15) | (c[l + 96] << 4));
-            }
-        }
-        packed.high.set<4>(codes);
+        set_codes(codes, packed);
     }
 
     /// Importance is the weight itself, without a variance term.
@@ -121,11 +116,38 @@ struct q6_k {
         assemble<N>(values, found, at, packed);
     }
 
+    template <int N>
+    NIBBLE_INLINE static void search_best(const best_input<N, 256>& input, block* out) noexcept {
+        using levels = uniform_levels<-32, 31>;
+        nibble::sub_scales<16, N> found;
+        find_best_sub_scales<levels, float16_scale, -128, 127, 16, 16>(input.x, input.w, input.units(), {{29.0f, 1.0f, 4, 0}, 6, 10, 2}, found);
+        for (std::size_t lane = 0; lane < N; ++lane) {
+            auto& packed = out[lane];
+            std::uint8_t codes[256];
+            for (std::size_t j = 0; j < 16; ++j) {
+                packed.sub_scales[j] = static_cast<std::uint8_t>(static_cast<int>(found.sub[j][lane]));
+                input.template codes<levels, 16>(lane, 16 * j, found.scale[lane] * found.sub[j][lane], 0.0f, codes + 16 * j);
+            }
+            packed.scale.set(float_to_float16(found.scale[lane] * input.unit[lane]));
+            set_codes(codes, packed);
+        }
+    }
+
     NIBBLE_INLINE static void encode(std::span<const float, 256> values, block& packed) noexcept {
         encode_block<q6_k>(values.data(), packed);
     }
 
 private:
+    NIBBLE_INLINE static void set_codes(const std::uint8_t (&codes)[256], block& packed) noexcept {
+        for (std::size_t h = 0; h < 2; ++h) {
+            const std::uint8_t* c = codes + 128 * h;
+            for (std::size_t l = 0; l < 32; ++l) {
+                packed.low[64 * h + l] = static_cast<std::uint8_t>((c[l] & 15) | (c[l + 64] << 4));
+                packed.low[64 * h + l + 32] = static_cast<std::uint8_t>((c[l + 32] & 15) | (c[l + 96] << 4));
+            }
+        }
+        packed.high.set<4>(codes);
+    }
     template <int N>
     NIBBLE_INLINE static void keep(const symmetric_fit<N>& fit, auto& found, std::size_t at) noexcept {
         fit.scale.store(found.scale + at);

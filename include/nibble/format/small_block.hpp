@@ -5,6 +5,9 @@
 #include <span>
 
 #include "nibble/base/float16.hpp"
+#include "nibble/format/best/input.hpp"
+#include "nibble/format/best/line.hpp"
+#include "nibble/format/best/scale.hpp"
 #include "nibble/format/encode.hpp"
 #include "nibble/format/layout.hpp"
 #include "nibble/format/search/magnitude.hpp"
@@ -40,6 +43,14 @@ NIBBLE_INLINE void keep_fifth_bits(std::int32_t* to, auto code_at) noexcept {
         for (int i = 0; i < 32; ++i) bits = bits | (((code_at(static_cast<std::size_t>(i)) >> 4) & i32x<N>::set(1)) << i);
         bits.store(to);
     }
+}
+
+/// Packs codes that are there already.
+template <int Bits, int N>
+NIBBLE_INLINE void set_codes(const std::int32_t (&codes)[32], split_codes<Bits>& packed) noexcept {
+    std::uint32_t fifth = 0;
+    for (std::size_t i = 0; i < 32; ++i) fifth |= (static_cast<std::uint32_t>(codes[i]) >> 4) << i;
+    packed.template set<N>(fifth, [&](std::size_t i) NIBBLE_LAMBDA_INLINE { return i32x<N>::load(codes + i); });
 }
 }  // namespace detail
 
@@ -121,6 +132,20 @@ struct centered_block : detail::weighted_by_row {
         packed.codes.template set<N>(static_cast<std::uint32_t>(found.fifth[at]), [&](std::size_t i) NIBBLE_LAMBDA_INLINE {
             return found_code(f32x<N>::load(values + i), inverse, zero_point);
         });
+    }
+
+    template <int N>
+    NIBBLE_INLINE static void search_best(const best_input<N, 32>& input, block* out) noexcept {
+        using levels = uniform_levels<-middle, middle - 1>;
+        constexpr scale_trials trials = {0.875f * middle, Bits == 4 ? 0.25f : 0.4f, 14, 0};
+        alignas(64) float scale[N];
+        find_best_scale<levels, float16_scale, 32>(input.x, input.w, input.units(), trials).store(scale);
+        for (std::size_t lane = 0; lane < N; ++lane) {
+            alignas(64) std::int32_t codes[32];
+            input.template codes<levels, 32>(lane, 0, scale[lane], 0.0f, codes);
+            out[lane].scale.set(float_to_float16(scale[lane] * input.unit[lane]));
+            detail::set_codes<Bits, N>(codes, out[lane].codes);
+        }
     }
 
     NIBBLE_INLINE static void encode(std::span<const float, 32> values, block& packed) noexcept {
@@ -218,6 +243,23 @@ struct shifted_block : detail::weighted_by_row {
         packed.codes.template set<N>(static_cast<std::uint32_t>(found.fifth[at]), [&](std::size_t i) NIBBLE_LAMBDA_INLINE {
             return found_code(f32x<N>::load(values + i), inverse, low);
         });
+    }
+
+    template <int N>
+    NIBBLE_INLINE static void search_best(const best_input<N, 32>& input, block* out) noexcept {
+        using levels = uniform_levels<0, max_code>;
+        constexpr line_trials trials = {Bits == 4 ? -0.02f : -0.015f, Bits == 4 ? 0.03f : 0.015f, 5, 2};
+        const auto line = find_best_line<max_code, float16_scale, 32>(input.x, input.w, input.units(), trials);
+        alignas(64) float scale[N], offset[N];
+        line.scale.store(scale);
+        line.offset.store(offset);
+        for (std::size_t lane = 0; lane < N; ++lane) {
+            alignas(64) std::int32_t codes[32];
+            input.template codes<levels, 32>(lane, 0, scale[lane], -offset[lane], codes);
+            out[lane].scale.set(float_to_float16(scale[lane] * input.unit[lane]));
+            out[lane].offset.set(float_to_float16(offset[lane] * input.unit[lane]));
+            detail::set_codes<Bits, N>(codes, out[lane].codes);
+        }
     }
 
     NIBBLE_INLINE static void encode(std::span<const float, 32> values, block& packed) noexcept {

@@ -12,6 +12,7 @@
 #include "nibble/kernel/reference/magnitude.hpp"
 #include "nibble/kernel/reference/panel.hpp"
 #include "nibble/kernel/reference/quantize.hpp"
+#include "nibble/kernel/reference/quantize_best.hpp"
 
 NIBBLE_BASELINE_BEGIN
 

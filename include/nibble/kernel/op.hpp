@@ -24,6 +24,13 @@ struct quantize {
     using entry = void (*)(const float* values, std::size_t rows, std::size_t cols, const float* importance, std::byte* out) noexcept;
 };
 
+/// Floats to packed rows with search::best, for formats that have one (format/best/).
+struct quantize_best {
+    /// As quantize, with
+    /// @param used  columns that are not padding, 1 .. cols
+    using entry = void (*)(const float* values, std::size_t rows, std::size_t cols, std::size_t used, const float* importance, std::byte* out) noexcept;
+};
+
 /// Packed rows to floats.
 struct dequantize {
     /// @param packed rows packed rows

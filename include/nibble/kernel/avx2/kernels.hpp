@@ -6,3 +6,4 @@
 #include "nibble/kernel/avx2/magnitude.hpp"
 #include "nibble/kernel/avx2/panel.hpp"
 #include "nibble/kernel/avx2/quantize.hpp"
+#include "nibble/kernel/avx2/quantize_best.hpp"

@@ -2,3 +2,4 @@
 #pragma once
 
 #include "nibble/kernel/avx512/quantize.hpp"
+#include "nibble/kernel/avx512/quantize_best.hpp"

@@ -1,0 +1,78 @@
+// Drives search::best: N blocks at once, one a lane, and the reference's block stays wherever it is as good. That makes it a promise:
+// no row has more error than with search::reference. The error is the sum of importance * (value - decoded)^2, without importance of
+// (value - decoded)^2, whatever weights the reference's own search puts on it.
+#pragma once
+
+#include <cstddef>
+#include <span>
+
+#include "nibble/format/best/input.hpp"
+#include "nibble/format/encode.hpp"
+
+NIBBLE_EXACT_BEGIN
+NIBBLE_NAMESPACE_BEGIN
+
+namespace detail {
+/// sum of weight * (value - decoded)^2, as exact as doubles are.
+template <class F>
+NIBBLE_INLINE double error_of(const typename F::block& packed, const float* values, const float* weights) noexcept {
+    using doubles = raw_lanes<double, 4>;
+    static_assert(F::block_size % 4 == 0);
+    float decoded[F::block_size];
+    F::decode(packed, std::span<float, F::block_size>(decoded));
+    doubles sum = {};
+    for (std::size_t i = 0; i < F::block_size; i += 4) {
+        raw_lanes<float, 4> v, d, w;
+        __builtin_memcpy(&v, values + i, sizeof v);
+        __builtin_memcpy(&d, decoded + i, sizeof d);
+        __builtin_memcpy(&w, weights + i, sizeof w);
+        const auto e = __builtin_convertvector(v, doubles) - __builtin_convertvector(d, doubles);
+        sum += __builtin_convertvector(w, doubles) * e * e;
+    }
+    return (sum[0] + sum[1]) + (sum[2] + sum[3]);
+}
+}  // namespace detail
+
+/// Replaces blocks of the reference search by better ones.
+/// @param blocks      blocks that lie one after the other; a multiple of blocks_per_row
+/// @param cols        elements of a row that are not padding
+/// @param importance  blocks_per_row * block_size weights, or null
+/// @param out         the reference's blocks
+template <has_best_search F, int N>
+NIBBLE_INLINE void improve_blocks(const float* values, std::size_t blocks, std::size_t blocks_per_row, std::size_t cols,
+                                  const float* importance, typename F::block* out) noexcept {
+    constexpr std::size_t size = F::block_size, lanes = N;
+    const std::size_t last = (blocks_per_row - 1) * size;
+    float ones[size], tail[size];  // weights of blocks without importance, and of the last block of a row
+    for (std::size_t i = 0; i < size; ++i) {
+        ones[i] = 1.0f;
+        tail[i] = last + i >= cols ? 0.0f : importance != nullptr ? importance[last + i] : 1.0f;
+    }
+    best_input<N, size> input;
+    typename F::block found[N];
+    for (std::size_t first = 0; first < blocks; first += lanes) {
+        const float* from[N];
+        const float* weights[N];
+        for (std::size_t lane = 0; lane < lanes; ++lane) {
+            const std::size_t block = first + lane < blocks ? first + lane : blocks - 1;  // lanes without a block repeat the last one
+            const std::size_t place = block % blocks_per_row;
+            from[lane] = values + block * size;
+            weights[lane] = place == blocks_per_row - 1 ? tail : importance != nullptr ? importance + place * size : ones;
+        }
+        input.load(from, weights);
+        F::template search_best<N>(input, found);
+        for (std::size_t lane = 0; lane < lanes && first + lane < blocks; ++lane) {
+            auto& packed = out[first + lane];
+            if constexpr (checks_scales<F>) {
+                if (!F::finite(packed) || !F::finite(found[lane])) continue;  // the former is an error for the caller to see
+            }
+            const double reference = detail::error_of<F>(packed, from[lane], weights[lane]);
+            const double error = detail::error_of<F>(found[lane], from[lane], weights[lane]);
+            // By more than what another order of additions could make of it.
+            if (error < reference * 0.999999) packed = found[lane];
+        }
+    }
+}
+
+NIBBLE_NAMESPACE_END
+NIBBLE_EXACT_END

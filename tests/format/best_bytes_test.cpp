@@ -1,0 +1,60 @@
+// search::best writes the same bytes with every compiler, level and flag: hashes of what it writes for the golden inputs. Whoever improves
+// a search updates its hash here.
+#include "support/test.hpp"
+
+#include <cstdio>
+#include <map>
+#include <nibble/nibble.hpp>
+
+#include "support/formats.hpp"
+#include "support/golden.hpp"
+
+namespace {
+
+/// FNV-1a.
+std::uint64_t hash_of(const std::vector<std::byte>& bytes, std::uint64_t hash) {
+    for (const std::byte b : bytes) hash = (hash ^ static_cast<std::uint64_t>(b)) * 1099511628211u;
+    return hash;
+}
+
+const std::map<std::string_view, std::uint64_t> expected = {
+    {"q4_0", 0xf26cb760b68ea9f2u}, {"q4_1", 0xb0bf89049013ccd2u}, {"q5_0", 0xbeef2bca0ba4bf24u},
+    {"q5_1", 0xa55ec38796512c1eu}, {"q8_0", 0x0b39be31a741df44u}, {"q8_1", 0x6ff7b63d7dc755a0u},
+    {"q4_k", 0x41845ec9c32242ddu}, {"q5_k", 0xf3dde60170e187f4u}, {"q6_k", 0x80fc62a70197c57du},
+};
+
+}  // namespace
+
+TEST_CASE("the bytes of the best search") {
+    const auto inputs = golden::load(golden::file_of("inputs"));
+    REQUIRE(inputs.size() == 4);
+    const std::vector<float> importance = inputs.at("importance").floats();
+    std::size_t checked = 0;
+    support::for_each_format([&](auto format) {
+        using F = decltype(format);
+        if constexpr (nibble::has_best_search<F>) {
+            support::for_each_level([&](nibble::isa level) {
+                std::uint64_t hash = 14695981039346656037u;
+                for (const char* name : {"normal", "heavy", "edge"}) {
+                    const auto& input = inputs.at(name);
+                    const nibble::shape s{input.shape[0], input.shape[1]};
+                    for (const bool weighted : {false, true}) {
+                        nibble::quantize_options options{.how = nibble::search::best};
+                        if (weighted) options.importance = std::span<const float>(importance).first(s.cols);
+                        std::vector<std::byte> packed(s.rows * nibble::row_bytes<F>(s.cols), std::byte{0xA5});
+                        CHECK(static_cast<bool>(nibble::quantize<F>(input.floats(), packed, s, options)));
+                        hash = hash_of(packed, hash);
+                    }
+                }
+                char line[80];
+                std::snprintf(line, sizeof line, "{\"%s\", 0x%016llxu},", std::string(F::name).c_str(),
+                              static_cast<unsigned long long>(hash));
+                INFO(line << " at " << nibble::name_of(level));
+                const auto known = expected.find(F::name);
+                CHECK((known != expected.end() && known->second == hash));
+            });
+            ++checked;
+        }
+    });
+    CHECK(checked == expected.size());
+}
