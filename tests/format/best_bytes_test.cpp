@@ -18,9 +18,17 @@ std::uint64_t hash_of(const std::vector<std::byte>& bytes, std::uint64_t hash) {
 }
 
 const std::map<std::string_view, std::uint64_t> expected = {
-    {"q4_0", 0xf26cb760b68ea9f2u}, {"q4_1", 0xb0bf89049013ccd2u}, {"q5_0", 0xbeef2bca0ba4bf24u},
-    {"q5_1", 0xa55ec38796512c1eu}, {"q8_0", 0x0b39be31a741df44u}, {"q8_1", 0x6ff7b63d7dc755a0u},
-    {"q4_k", 0x41845ec9c32242ddu}, {"q5_k", 0xf3dde60170e187f4u}, {"q6_k", 0x80fc62a70197c57du},
+    {"q4_0", 0xf26cb760b68ea9f2u},
+    {"q4_1", 0xb0bf89049013ccd2u},
+    {"q5_0", 0xbeef2bca0ba4bf24u},
+    {"q5_1", 0xa55ec38796512c1eu},
+    {"q8_0", 0x0b39be31a741df44u},
+    {"q8_1", 0x6ff7b63d7dc755a0u},
+    {"q4_k", 0x41845ec9c32242ddu},
+    {"q5_k", 0xf3dde60170e187f4u},
+    {"q6_k", 0x80fc62a70197c57du},
+    {"q2_k", 0xbe95de6f388fcd06u},
+    {"q3_k", 0xc5f4941d90030c50u},
 };
 
 }  // namespace
