@@ -27,14 +27,14 @@ struct quantize_arguments {
 };
 struct inspect_arguments {
     std::string file;
-    bool full = false;
+    bool full = false, follow_links = false;
     bool json = false;
 };
 struct compare_arguments {
     std::string a, b;
     unsigned threads = 0;
     quality_gate gate;
-    bool json = false, quiet = false;
+    bool follow_links = false, json = false, quiet = false;
 };
 
 /// Each returns an exit code or throws failure.

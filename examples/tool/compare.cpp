@@ -2,15 +2,16 @@
 #include <algorithm>
 #include <nibble/algo/distortion.hpp>
 #include <nibble/algo/thread_pool.hpp>
+#include <unordered_map>
 
 #include "commands.hpp"
 #include "failure.hpp"
 #include "gate.hpp"
 #include "interrupt.hpp"
 #include "json.hpp"
-#include "model.hpp"
 #include "progress.hpp"
 #include "rows.hpp"
+#include "source.hpp"
 #include "text.hpp"
 
 namespace tool {
@@ -18,10 +19,10 @@ namespace tool {
 namespace {
 
 struct pair_result {
-    const tensor_info* a = nullptr;
-    const tensor_info* b = nullptr;
+    const source_tensor* a = nullptr;
+    const source_tensor* b = nullptr;
     bool measured = false;  ///< false: no floats; then only `same` says something
-    bool same = false;      ///< equal type and bytes
+    bool same = false;      ///< equal type and bytes, in the same order
     nibble::distortion_report report;
 };
 
@@ -32,53 +33,64 @@ struct comparison {
     std::uint64_t elements = 0, a_bytes = 0, b_bytes = 0;  ///< of the pairs
 };
 
-nibble::distortion_sums measure(const tensor_info& a, const tensor_info& b, scratch& memory_a, scratch& memory_b, nibble::executor threads) {
+/// Memory that all tensors share.
+struct workspace {
+    scratch values_a, values_b, rows_a, rows_b;
+};
+
+nibble::distortion_sums measure(const source_tensor& a, const source_tensor& b, workspace& memory, nibble::executor threads) {
     nibble::distortion_sums sums;
-    const std::size_t b_row = row_bytes(b.type, static_cast<std::size_t>(b.cols()));
-    std::size_t b_at = 0;
-    for_each_chunk(a, [&](const chunk& c) {
+    // A tensor whose elements are reordered one by one is read so on both sides.
+    nibble::shape matrix = matrix_of(a);
+    if (matrix_of(b).cols < matrix.cols) matrix = matrix_of(b);
+    if (matrix.elements() == 0) return sums;
+    const std::size_t step = std::max<std::size_t>(16, (std::size_t{1} << 21) / matrix.cols);
+    for (std::size_t row = 0; row < matrix.rows; row += step) {
         check_interrupt();
-        chunk d = c;
-        d.packed = b.data.subspan(b_at, c.shape.rows * b_row);
-        b_at += d.packed.size();
-        sums.add(floats_of(c, a.type, memory_a, threads, escape(a.name)), floats_of(d, b.type, memory_b, threads, escape(b.name)));
-    });
+        const std::size_t here = std::min(step, matrix.rows - row);
+        sums.add(floats_of(a, matrix, row, here, memory.values_a, memory.rows_a, threads),
+                 floats_of(b, matrix, row, here, memory.values_b, memory.rows_b, threads));
+    }
     return sums;
 }
 
-comparison compare_models(const model& a, const model& b, nibble::executor threads, bool quiet) {
+comparison compare_sources(const source& a, const source& b, nibble::executor threads, bool quiet) {
+    std::unordered_map<std::string_view, const source_tensor*> in_a, in_b;
+    for (const auto& t : a.tensors) in_a.emplace(t.key, &t);
+    for (const auto& t : b.tensors) in_b.emplace(t.key, &t);
     comparison all;
     nibble::distortion_sums total;
-    scratch memory_a, memory_b;
+    workspace memory;
     progress bar(a.tensor_bytes(), quiet);
-    for (const tensor_info& t : a.tensors) {
+    for (const source_tensor& t : a.tensors) {
         check_interrupt();
-        const tensor_info* other = b.find(t.name);
-        if (other == nullptr) {
+        const auto found = in_b.find(t.key);
+        if (found == in_b.end()) {
             all.only_a.emplace_back(t.name);
             continue;
         }
-        if (t.shape != other->shape) {
-            throw failure{bad_input, escape(t.name) + ": has the shape " + shape_text(t) + " in one file and " + shape_text(*other) + " in the other"};
+        const source_tensor& other = *found->second;
+        if (t.shape != other.shape) {
+            throw failure{bad_input, escape(t.name) + ": has the shape " + shape_text(t.shape) + " in one file and " + shape_text(other.shape) + " in the other"};
         }
         pair_result p;
         p.a = &t;
-        p.b = other;
-        p.same = t.type == other->type && std::ranges::equal(t.data, other->data);
-        p.measured = can_decode(t.type) && can_decode(other->type);
+        p.b = &other;
+        p.same = t.type == other.type && t.rotated_heads == other.rotated_heads && std::ranges::equal(t.data, other.data);
+        p.measured = t.has_floats() && other.has_floats();
         if (p.measured) {
-            const auto sums = measure(t, *other, memory_a, memory_b, threads);
+            const auto sums = measure(t, other, memory, threads);
             p.report = sums.report();
             total.add(sums);
         }
         all.elements += t.elements();
         all.a_bytes += t.data.size();
-        all.b_bytes += other->data.size();
+        all.b_bytes += other.data.size();
         all.pairs.push_back(p);
         bar.advance(t.data.size(), escape(t.name));
     }
-    for (const tensor_info& t : b.tensors) {
-        if (a.find(t.name) == nullptr) all.only_b.emplace_back(t.name);
+    for (const source_tensor& t : b.tensors) {
+        if (!in_a.contains(t.key)) all.only_b.emplace_back(t.name);
     }
     all.total = total.report();
     return all;
@@ -99,9 +111,10 @@ std::string as_json(const compare_arguments& arguments, const comparison& all) {
     json tensors = json::array();
     for (const auto& p : all.pairs) {
         json entry = {{"name", std::string(p.a->name)},
-                      {"shape", std::vector<std::uint64_t>(p.a->shape.begin(), p.a->shape.begin() + std::max(p.a->dims, 1u))},
-                      {"a_type", type_text(p.a->type)},
-                      {"b_type", type_text(p.b->type)},
+                      {"b_name", std::string(p.b->name)},
+                      {"shape", p.a->shape},
+                      {"a_type", p.a->type},
+                      {"b_type", p.b->type},
                       {"same_bytes", p.same}};
         if (p.measured) entry.update(json_of(p.report));
         tensors.push_back(std::move(entry));
@@ -116,7 +129,7 @@ std::string as_text(const comparison& all) {
     };
     std::vector<std::vector<std::string>> rows = {{"tensor", "shape", "a", "b", "rmse", "SQNR dB", "cosine", "max error"}};
     for (const auto& p : all.pairs) {
-        std::vector<std::string> row = {escape(p.a->name), shape_text(*p.a), type_text(p.a->type), type_text(p.b->type)};
+        std::vector<std::string> row = {escape(p.a->name), shape_text(p.a->shape), p.a->type, p.b->type};
         if (p.measured) {
             for (auto& cell : cells(p.report)) row.push_back(std::move(cell));
         } else {
@@ -134,9 +147,11 @@ std::string as_text(const comparison& all) {
 }  // namespace
 
 int compare(const compare_arguments& arguments) {
-    const model a = open_model(arguments.a), b = open_model(arguments.b);
+    source a = open_source(arguments.a, arguments.follow_links), b = open_source(arguments.b, arguments.follow_links);
+    if (a.safetensors && b.gguf) match_names(a, b);
+    if (b.safetensors && a.gguf) match_names(b, a);
     nibble::thread_pool pool(arguments.threads);
-    const comparison all = compare_models(a, b, pool, arguments.quiet);
+    const comparison all = compare_sources(a, b, pool, arguments.quiet);
     if (all.pairs.empty()) throw failure{bad_input, "the files have no tensor in common"};
     print(arguments.json ? as_json(arguments, all) : as_text(all));
     for (const auto& name : all.only_a) std::fprintf(stderr, "nibble: note: only in the first file: %s\n", escape(name).c_str());

@@ -5,7 +5,7 @@
 #include "commands.hpp"
 #include "failure.hpp"
 #include "json.hpp"
-#include "model.hpp"
+#include "source.hpp"
 #include "text.hpp"
 
 namespace tool {
@@ -58,10 +58,10 @@ struct type_sum {
     std::uint64_t tensors = 0, elements = 0, bytes = 0;
 };
 
-std::map<std::string, type_sum> sums_by_type(const model& m) {
+std::map<std::string, type_sum> sums_by_type(const source& s) {
     std::map<std::string, type_sum> sums;
-    for (const auto& t : m.tensors) {
-        auto& sum = sums[type_text(t.type)];
+    for (const auto& t : s.tensors) {
+        auto& sum = sums[t.type];
         ++sum.tensors;
         sum.elements += t.elements();
         sum.bytes += t.data.size();
@@ -69,17 +69,11 @@ std::map<std::string, type_sum> sums_by_type(const model& m) {
     return sums;
 }
 
-std::string as_json(const model& m, bool full) {
-    const std::size_t most = full ? static_cast<std::size_t>(-1) : 16;
-    json out = json_head("inspect");
-    out["file"] = m.path;
-    out["file_bytes"] = m.file.bytes().size();
+/// What only GGUF files say.
+void add_gguf(json& out, const model& m, std::size_t most) {
     out["format"] = "gguf";
     out["gguf_version"] = m.gguf->version();
     out["alignment"] = m.gguf->alignment();
-    out["elements"] = m.elements();
-    out["tensor_bytes"] = m.tensor_bytes();
-    out["bits_per_weight"] = bits_per_weight(m.tensor_bytes(), m.elements());
     json metadata = json::array();
     for (const auto& e : m.gguf->metadata()) {
         json entry = {{"key", std::string(e.key)}, {"type", std::string(name_of(e.value.type()))}};
@@ -91,36 +85,72 @@ std::string as_json(const model& m, bool full) {
         metadata.push_back(std::move(entry));
     }
     out["metadata"] = std::move(metadata);
+}
+
+/// What only safetensors files say.
+void add_safetensors(json& out, const nibble::safetensors::checkpoint& c) {
+    out["format"] = "safetensors";
+    json files = json::array(), metadata = json::array();
+    for (std::size_t i = 0; i < c.shards().size(); ++i) {
+        if (!c.file_of(i).empty()) files.push_back(std::string(c.file_of(i)));
+        for (const auto& e : c.shards()[i].metadata()) {
+            metadata.push_back({{"key", std::string(e.key)}, {"type", "string"}, {"value", std::string(e.value)}});
+        }
+    }
+    out["files"] = std::move(files);
+    out["metadata"] = std::move(metadata);
+}
+
+std::string as_json(const source& s, bool full) {
+    json out = json_head("inspect");
+    out["file"] = s.path;
+    out["file_bytes"] = s.file_bytes();
+    if (s.gguf) add_gguf(out, *s.gguf, full ? static_cast<std::size_t>(-1) : 16);
+    else add_safetensors(out, *s.safetensors);
+    out["elements"] = s.elements();
+    out["tensor_bytes"] = s.tensor_bytes();
+    out["bits_per_weight"] = bits_per_weight(s.tensor_bytes(), s.elements());
     json tensors = json::array();
-    for (const auto& t : m.tensors) {
-        tensors.push_back({{"name", std::string(t.name)},
-                           {"type", type_text(t.type)},
-                           {"type_number", t.type},
-                           {"shape", std::vector<std::uint64_t>(t.shape.begin(), t.shape.begin() + t.dims)},
-                           {"offset", t.offset},
-                           {"bytes", t.data.size()}});
+    for (const auto& t : s.tensors) {
+        json entry = {{"name", std::string(t.name)}, {"type", t.type}};
+        if (!t.dtype) entry["type_number"] = *t.gguf_type;
+        entry.update({{"shape", t.shape}, {"offset", t.offset}, {"bytes", t.data.size()}});
+        tensors.push_back(std::move(entry));
     }
     out["tensors"] = std::move(tensors);
     return json_text(out);
 }
 
-std::string as_text(const model& m, bool full) {
+std::string head_text(const source& s, bool full) {
     const std::size_t all = static_cast<std::size_t>(-1);
-    std::string out = "GGUF version " + std::to_string(m.gguf->version()) + ", " + std::to_string(m.tensors.size()) + " tensors, " +
-                      std::to_string(m.elements()) + " weights, " + human_bytes(m.file.bytes().size()) + ", " +
-                      fixed(bits_per_weight(m.tensor_bytes(), m.elements()), 3) + " bits per weight\n\n";
-    for (const auto& e : m.gguf->metadata()) out += escape(e.key) + " = " + value_text(e.value, full ? all : 6, full ? all : 100) + '\n';
+    std::string out, metadata;
+    if (s.gguf) {
+        out = "GGUF version " + std::to_string(s.gguf->gguf->version());
+        for (const auto& e : s.gguf->gguf->metadata()) metadata += escape(e.key) + " = " + value_text(e.value, full ? all : 6, full ? all : 100) + '\n';
+    } else {
+        const auto shards = s.safetensors->shards();
+        out = shards.size() == 1 ? "safetensors" : "safetensors, " + std::to_string(shards.size()) + " files";
+        for (const auto& shard : shards) {
+            for (const auto& e : shard.metadata()) {
+                const bool cut = !full && e.value.size() > 100;
+                metadata += escape(e.key) + " = \"" + escape(cut ? e.value.substr(0, 100) : e.value) + (cut ? "\"...\n" : "\"\n");
+            }
+        }
+    }
+    return out + ", " + std::to_string(s.tensors.size()) + " tensors, " + std::to_string(s.elements()) + " weights, " + human_bytes(s.file_bytes()) + ", " +
+           fixed(bits_per_weight(s.tensor_bytes(), s.elements()), 3) + " bits per weight\n\n" + metadata;
+}
 
+std::string as_text(const source& s, bool full) {
     std::vector<std::vector<std::string>> rows = {{"type", "tensors", "weights", "bytes", "bits per weight"}};
-    for (const auto& [type, sum] : sums_by_type(m)) {
+    for (const auto& [type, sum] : sums_by_type(s)) {
         rows.push_back({type, std::to_string(sum.tensors), std::to_string(sum.elements), std::to_string(sum.bytes),
                         fixed(bits_per_weight(sum.bytes, sum.elements), 3)});
     }
-    out += '\n' + table(rows, "lrrrr");
-
+    const std::string types = table(rows, "lrrrr");
     rows = {{"tensor", "type", "shape", "bytes"}};
-    for (const auto& t : m.tensors) rows.push_back({escape(t.name), type_text(t.type), shape_text(t), std::to_string(t.data.size())});
-    return out + '\n' + table(rows, "lllr");
+    for (const auto& t : s.tensors) rows.push_back({escape(t.name), t.type, shape_text(t.shape), std::to_string(t.data.size())});
+    return head_text(s, full) + '\n' + types + '\n' + table(rows, "lllr");
 }
 
 /// Oddities that the reader let pass.
@@ -140,9 +170,9 @@ void print_notes(const model& m) {
 }  // namespace
 
 int inspect(const inspect_arguments& arguments) {
-    const model m = open_model(arguments.file);
-    print(arguments.json ? as_json(m, arguments.full) : as_text(m, arguments.full));
-    print_notes(m);
+    const source s = open_source(arguments.file, arguments.follow_links);
+    print(arguments.json ? as_json(s, arguments.full) : as_text(s, arguments.full));
+    if (s.gguf) print_notes(*s.gguf);
     return done;
 }
 

@@ -21,6 +21,10 @@ void add_threads(CLI::App& command, unsigned& threads) {
     command.add_option("--threads,-t", threads, "Threads; 0 (the default): as many as the machine has")->check(CLI::Range(0u, 1024u));
 }
 
+void add_follow_links(CLI::App& command, bool& follow) {
+    command.add_flag("--follow-links", follow, "Parts of a safetensors model may be symbolic links, as in Hugging Face's cache");
+}
+
 void add_list(CLI::App& command, const char* name, std::vector<std::string>& values, const char* help, const char* word) {
     command.add_option(name, values, help)->type_name(word)->allow_extra_args(false);
 }
@@ -56,15 +60,17 @@ void add_quantize(CLI::App& app, tool::quantize_arguments& a) {
 
 void add_inspect(CLI::App& app, tool::inspect_arguments& a) {
     auto& c = *app.add_subcommand("inspect", "Show metadata and tensors of a file");
-    c.add_option("FILE", a.file, "GGUF file")->required();
+    c.add_option("FILE", a.file, "GGUF file, safetensors file, index of safetensors files, or a folder with one of them")->required();
     c.add_flag("--full", a.full, "Long texts and arrays in full");
+    add_follow_links(c, a.follow_links);
     c.add_flag("--json", a.json, "JSON on standard output");
 }
 
 void add_compare(CLI::App& app, tool::compare_arguments& a) {
     auto& c = *app.add_subcommand("compare", "Measure how far the tensors of B are from those of A");
-    c.add_option("A", a.a, "The original")->required();
-    c.add_option("B", a.b, "What is compared with it")->required();
+    c.add_option("A", a.a, "The original: GGUF, or safetensors as for inspect")->required();
+    c.add_option("B", a.b, "What is compared with it; tensors of Llama-type models are found under either kind of file's names")->required();
+    add_follow_links(c, a.follow_links);
     add_gate(c, a.gate);
     add_threads(c, a.threads);
     c.add_flag("--json", a.json, "JSON on standard output");
@@ -72,7 +78,7 @@ void add_compare(CLI::App& app, tool::compare_arguments& a) {
 }
 
 int run(int argc, char** argv) {
-    CLI::App app("Quantize GGUF models, look into them, compare them.", "nibble");
+    CLI::App app("Quantize GGUF models, look into GGUF and safetensors files, compare them.", "nibble");
     app.set_version_flag("--version", std::string("nibble ") + NIBBLE_VERSION_STRING);
     app.require_subcommand(1);
     app.footer("Exit codes: 0 done, 1 failed, 2 usage, 3 corrupt or unsupported input, 4 cannot write,\n"

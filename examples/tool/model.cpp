@@ -37,9 +37,11 @@ model open_model(const std::string& path) {
     return m;
 }
 
-std::string shape_text(const tensor_info& t) {
+std::string shape_text(const tensor_info& t) { return shape_text(std::span(t.shape).first(std::max(t.dims, 1u))); }
+
+std::string shape_text(std::span<const std::uint64_t> shape) {
     std::string text = "[";
-    for (std::uint32_t d = 0; d < std::max(t.dims, 1u); ++d) text += (d == 0 ? "" : ", ") + std::to_string(t.shape[d]);
+    for (std::size_t d = 0; d < shape.size(); ++d) text += (d == 0 ? "" : ", ") + std::to_string(shape[d]);
     return text + ']';
 }
 

@@ -5,6 +5,7 @@
 #include <nibble/gguf/reader.hpp>
 #include <nibble/gguf/tensor_info.hpp>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -30,6 +31,7 @@ model open_model(const std::string& path);
 
 /// "[256, 768]", row length first.
 std::string shape_text(const tensor_info& t);
+std::string shape_text(std::span<const std::uint64_t> shape);
 /// ggml's name of a type, or "type 99".
 std::string type_text(std::uint32_t type);
 /// Bits per weight; 0 without weights.
