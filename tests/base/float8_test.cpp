@@ -91,3 +91,47 @@ TEST_CASE("encoders round to the nearest even code and saturate") {
         CHECK(nibble::float_to_float8_e5m2(value) == (std::signbit(value) ? 0x80 : 0));
     }
 }
+
+TEST_CASE("a power of two is the nearest one") {
+    constexpr float infinity = std::numeric_limits<float>::infinity();
+    for (int code = 0; code < 255; ++code) {
+        INFO(code);
+        const float value = nibble::float8_e8m0_to_float(static_cast<std::uint8_t>(code));
+        CHECK(nibble::float_to_float8_e8m0(value) == code);
+        CHECK(nibble::float_to_float8_e8m0(-value) == code);
+        if (code == 254) break;
+        CHECK(nibble::float_to_float8_e8m0(1.5f * value) == code + 1);
+        CHECK(nibble::float_to_float8_e8m0(std::nextafter(1.5f * value, 0.0f)) == code);
+    }
+    CHECK(nibble::float_to_float8_e8m0(0.0f) == 0);
+    CHECK(nibble::float_to_float8_e8m0(std::numeric_limits<float>::denorm_min()) == 0);
+    CHECK(nibble::float_to_float8_e8m0(std::numeric_limits<float>::max()) == 254);
+    CHECK(nibble::float_to_float8_e8m0(infinity) == 255);
+    CHECK(nibble::float_to_float8_e8m0(std::numeric_limits<float>::quiet_NaN()) == 255);
+}
+
+TEST_CASE("4-bit floats are what their definition says, and round to the nearest even code") {
+    constexpr float values[8] = {0.0f, 0.5f, 1.0f, 1.5f, 2.0f, 3.0f, 4.0f, 6.0f};
+    const auto check = [&](float value) {
+        INFO(value);
+        const int code = nearest(value, 7, nibble::float4_e2m1_to_float);
+        CHECK(nibble::float_to_float4_e2m1(value) == ((code >> 4) | (code & 7)));
+    };
+    for (int code = 0; code < 16; ++code) {
+        const float value = nibble::float4_e2m1_to_float(static_cast<std::uint8_t>(code));
+        CHECK(value == (code < 8 ? values[code] : -values[code - 8]));
+        CHECK(std::signbit(value) == (code >= 8));
+        CHECK(nibble::float_to_float4_e2m1(value) == code);
+        if (code % 8 == 7) continue;
+        const float middle = 0.5f * (value + nibble::float4_e2m1_to_float(static_cast<std::uint8_t>(code + 1)));
+        for (const float v : {middle, std::nextafter(middle, 0.0f), std::nextafter(middle, 9.0f * middle)}) check(v);
+    }
+    std::mt19937 generator(2);
+    std::normal_distribution<float> normal(0.0f, 3.0f);
+    for (int i = 0; i < 2000; ++i) check(normal(generator));
+    for (const float value : {7.0f, 1e30f, std::numeric_limits<float>::infinity()}) {
+        CHECK(nibble::float_to_float4_e2m1(value) == 7);
+        CHECK(nibble::float_to_float4_e2m1(-value) == 15);
+    }
+    CHECK((nibble::float_to_float4_e2m1(std::numeric_limits<float>::quiet_NaN()) & 7) == 7);
+}

@@ -1,5 +1,5 @@
 // Floats of 8 bits: E4M3 and E5M2 (OCP 8-bit floating point, 2023), their FNUZ variants, and E8M0, a scale that is a power of two
-// (OCP microscaling, 2023). Integer arithmetic, so that no flag can change a bit of them.
+// (OCP microscaling, 2023); of 4 bits: E2M1. Integer arithmetic, so that no flag can change a bit of them.
 #pragma once
 
 #include <bit>
@@ -87,6 +87,28 @@ NIBBLE_INLINE constexpr float float8_e5m2fnuz_to_float(std::uint8_t bits) noexce
 NIBBLE_INLINE constexpr float float8_e8m0_to_float(std::uint8_t bits) noexcept {
     if (bits == 0xFFu) return std::bit_cast<float>(0x7FC00000u);
     return std::bit_cast<float>(bits == 0 ? 0x400000u : static_cast<std::uint32_t>(bits) << 23);
+}
+/// float to E8M0 bits: the nearest power of two, the larger of two that are equally near, saturated at 2^-127 (zero too) and 2^127. The
+/// sign is dropped; NaN and infinities become NaN, as in ONNX.
+NIBBLE_INLINE constexpr std::uint8_t float_to_float8_e8m0(float value) noexcept {
+    const std::uint32_t magnitude = std::bit_cast<std::uint32_t>(value) & 0x7FFFFFFFu;
+    if (magnitude >= 0x7F800000u) return 0xFF;
+    // One half or more in the mantissa carries into the exponent; among subnormals 2^-127 is 0x400000, and 0 the same code.
+    const std::uint32_t code = magnitude < 0x800000u ? (magnitude >= 0x600000u ? 1u : 0u) : (magnitude + 0x400000u) >> 23;
+    return static_cast<std::uint8_t>(code < 0xFEu ? code : 0xFEu);
+}
+
+/// Largest E2M1; there are no special values.
+inline constexpr float float4_e2m1_max = 6.0f;
+
+/// E2M1 in the low four bits (0, 0.5, 1, 1.5, 2, 3, 4, 6 and their negatives) to float.
+NIBBLE_INLINE constexpr float float4_e2m1_to_float(std::uint8_t bits) noexcept {
+    return detail::small_float<1, 1>(static_cast<std::uint8_t>(((bits & 8u) << 4) | (bits & 7u)));
+}
+/// float to E2M1 bits: nearest even, saturated at 6, infinities too. NaN becomes 6, as in ONNX, with its sign.
+NIBBLE_INLINE constexpr std::uint8_t float_to_float4_e2m1(float value) noexcept {
+    const std::uint32_t bits = detail::to_small_float<1, 1>(value, 7u, 7u);
+    return static_cast<std::uint8_t>((bits >> 4) | (bits & 7u));
 }
 
 NIBBLE_NAMESPACE_END

@@ -114,7 +114,7 @@ struct iq1_m {
     }
 
     NIBBLE_INLINE static void encode(std::span<const float, 256> values, block& packed) noexcept {
-        encode_blocks<iq1_m, 1>(values.data(), 1, 1, nullptr, &packed);
+        encode_block<iq1_m>(values.data(), packed);
     }
 
 private:

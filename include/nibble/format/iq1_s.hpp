@@ -98,7 +98,7 @@ struct iq1_s {
     }
 
     NIBBLE_INLINE static void encode(std::span<const float, 256> values, block& packed) noexcept {
-        encode_blocks<iq1_s, 1>(values.data(), 1, 1, nullptr, &packed);
+        encode_block<iq1_s>(values.data(), packed);
     }
 
 private:

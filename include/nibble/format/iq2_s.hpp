@@ -114,7 +114,7 @@ struct iq2_s {
     }
 
     NIBBLE_INLINE static void encode(std::span<const float, 256> values, block& packed) noexcept {
-        encode_blocks<iq2_s, 1>(values.data(), 1, 1, nullptr, &packed);
+        encode_block<iq2_s>(values.data(), packed);
     }
 
 private:

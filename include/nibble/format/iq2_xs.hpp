@@ -101,7 +101,7 @@ struct iq2_xs {
     }
 
     NIBBLE_INLINE static void encode(std::span<const float, 256> values, block& packed) noexcept {
-        encode_blocks<iq2_xs, 1>(values.data(), 1, 1, nullptr, &packed);
+        encode_block<iq2_xs>(values.data(), packed);
     }
 
 private:

@@ -105,7 +105,7 @@ struct iq3_s {
     }
 
     NIBBLE_INLINE static void encode(std::span<const float, 256> values, block& packed) noexcept {
-        encode_blocks<iq3_s, 1>(values.data(), 1, 1, nullptr, &packed);
+        encode_block<iq3_s>(values.data(), packed);
     }
 
 private:

@@ -96,7 +96,7 @@ struct iq3_xxs {
     }
 
     NIBBLE_INLINE static void encode(std::span<const float, 256> values, block& packed) noexcept {
-        encode_blocks<iq3_xxs, 1>(values.data(), 1, 1, nullptr, &packed);
+        encode_block<iq3_xxs>(values.data(), packed);
     }
 
 private:

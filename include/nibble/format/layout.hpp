@@ -52,5 +52,23 @@ struct three_bit_super_block {};
 /// value = scale * sub_scale * (code - 32)
 struct six_bit_super_block {};
 
+/// 32 elements: fp16 scale, nibbles as in split_nibbles. value = scale * Levels::values[code]
+template <class Levels>
+struct split_nibble_levels {};
+
+/// 256 elements in 8 sub-blocks of 32: fp16 scale, 2 bytes with the upper 2 and 4 bytes with the lower 4 bits of 8 sub-scales, and 8 times
+/// 16 bytes of nibbles as in split_nibbles. value = scale * (sub_scale - 32) * Levels::values[code]
+template <class Levels>
+struct nibble_levels_super_block {};
+
+/// 32 elements: one byte e, nibbles as in split_nibbles. value = 2^(e - 128) * Levels::values[code]
+template <class Levels>
+struct nibble_levels_with_exponent {};
+
+/// 64 elements in 4 sub-blocks of 16: 4 scales E4M3, 4 times 8 bytes whose low nibbles are elements 0..7, the high ones 8..15.
+/// value = scale / 2 * Levels::values[code]
+template <class Levels>
+struct nibble_levels_with_float8_scales {};
+
 }  // namespace layout
 NIBBLE_NAMESPACE_END

@@ -18,6 +18,10 @@
 #include "nibble/format/iq2_xxs.hpp"
 #include "nibble/format/iq3_s.hpp"
 #include "nibble/format/iq3_xxs.hpp"
+#include "nibble/format/iq4_nl.hpp"
+#include "nibble/format/iq4_xs.hpp"
+#include "nibble/format/mxfp4.hpp"
+#include "nibble/format/nvfp4.hpp"
 #include "nibble/format/q2_k.hpp"
 #include "nibble/format/q3_k.hpp"
 #include "nibble/format/q4_0.hpp"
@@ -50,10 +54,14 @@
     X(iq2_xs)             \
     X(iq3_xxs)            \
     X(iq1_s)              \
+    X(iq4_nl)             \
     X(iq3_s)              \
     X(iq2_s)              \
+    X(iq4_xs)             \
     X(iq1_m)              \
-    X(bf16)
+    X(bf16)               \
+    X(mxfp4)              \
+    X(nvfp4)
 
 NIBBLE_NAMESPACE_BEGIN
 
