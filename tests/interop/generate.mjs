@@ -2,7 +2,8 @@
 import {getLlama} from "node-llama-cpp";
 
 const [, , path, beginning = "And it came to pass"] = process.argv;
-const llama = await getLlama({gpu: false, build: "never", logLevel: "error", maxThreads: 2});
+// More threads than free cores wait for each other in busy loops.
+const llama = await getLlama({gpu: false, build: "never", logLevel: "error", maxThreads: 1});
 const model = await llama.loadModel({modelPath: path});
 const context = await model.createContext({contextSize: 256, batchSize: 256, sequences: 1});
 const sequence = context.getSequence();

@@ -1,18 +1,15 @@
 // llama.cpp's own quantizer as a program, from the shared libraries of the npm package @node-llama-cpp/linux-x64:
-//     llama_quantize LIBRARIES IN OUT FILE_TYPE [pure] [requantize] [leave-output] [output=N] [embedding=N] [type=PATTERN=N] [imatrix=FILE]
-// FILE_TYPE and N are numbers. It loads the libraries at run time, so nothing of llama.cpp is needed to build it.
-#include <dlfcn.h>
-
+//     llama_quantize LIBRARIES IN OUT FILE_TYPE [pure] [requantize] [leave-output] [dry-run] [output=N] [embedding=N] [type=PATTERN=N] [imatrix=FILE]
+// FILE_TYPE and N are numbers.
 #include <cstdint>
-#include <cstdio>
-#include <cstdlib>
-#include <filesystem>
 #include <nibble/gguf/imatrix.hpp>
 #include <nibble/gguf/mapped_file.hpp>
 #include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
+
+#include "llama.hpp"
 
 namespace {
 
@@ -43,28 +40,6 @@ struct parameters {
     const std::int32_t* prune;
 };
 
-void* open_library(const std::filesystem::path& folder, const std::string& stem) {
-    for (const auto& entry : std::filesystem::directory_iterator(folder)) {
-        const std::string name = entry.path().filename().string();
-        if (!name.starts_with(stem) || name.find(".so") == std::string::npos) continue;
-        if (void* library = dlopen(entry.path().c_str(), RTLD_NOW | RTLD_GLOBAL)) return library;
-        std::fprintf(stderr, "%s\n", dlerror());
-        return nullptr;
-    }
-    std::fprintf(stderr, "no %s* in %s\n", stem.c_str(), folder.c_str());
-    return nullptr;
-}
-
-template <class Function>
-Function find(void* library, const char* name) {
-    void* address = dlsym(library, name);
-    if (address == nullptr) {
-        std::fprintf(stderr, "%s\n", dlerror());
-        std::exit(9);
-    }
-    return reinterpret_cast<Function>(address);
-}
-
 /// The keys that llama-quantize sets when it is given an importance file.
 std::vector<key_override> describe(const std::string& path, const nibble::gguf::imatrix& from) {
     std::vector<key_override> keys;
@@ -90,14 +65,8 @@ std::vector<key_override> describe(const std::string& path, const nibble::gguf::
 
 int main(int argc, char** argv) {
     if (argc < 5) return 2;
-    const std::filesystem::path folder = argv[1];
-    void* base = open_library(folder, "libggml-base.");
-    void* ggml = open_library(folder, "libggml.");
-    void* llama = open_library(folder, "libllama.");
-    if (base == nullptr || ggml == nullptr || llama == nullptr) return 9;
-    find<void* (*)(const char*)>(ggml, "ggml_backend_load")((folder / "libggml-cpu-x64.so").c_str());
-    find<void (*)()>(llama, "llama_backend_init")();
-    auto p = find<parameters (*)()>(llama, "llama_model_quantize_default_params")();
+    const llama::library library(argv[1], "x64", false);
+    auto p = library.get<parameters (*)()>("llama_model_quantize_default_params")();
     p.threads = 2;
     p.file_type = std::atoi(argv[4]);
 
@@ -114,6 +83,7 @@ int main(int argc, char** argv) {
         const std::size_t at = option.find('=');
         const std::string word = option.substr(0, at), value = at == std::string::npos ? "" : option.substr(at + 1);
         if (word == "pure") p.pure = true;
+        else if (word == "dry-run") p.dry_run = true;
         else if (word == "requantize") p.allow_requantize = true;
         else if (word == "leave-output") p.quantize_output = false;
         else if (word == "output") p.output_type = std::atoi(value.c_str());
@@ -153,5 +123,5 @@ int main(int argc, char** argv) {
         tensors.push_back({nullptr, 0});
         p.tensors = tensors.data();
     }
-    return find<std::uint32_t (*)(const char*, const char*, const parameters*)>(llama, "llama_model_quantize")(argv[2], argv[3], &p) == 0 ? 0 : 1;
+    return library.get<std::uint32_t (*)(const char*, const char*, const parameters*)>("llama_model_quantize")(argv[2], argv[3], &p) == 0 ? 0 : 1;
 }

@@ -12,7 +12,8 @@ const windows = [];
 for (let at = 0; at + size - 1 <= tokens.length; at += size - 1) windows.push([1, ...tokens.slice(at, at + size - 1)]);
 if (Number(windowCount) > 0) windows.length = Math.min(windows.length, Number(windowCount));
 
-const llama = await getLlama({gpu: false, build: "never", logLevel: "error", maxThreads: 2});
+// More threads than free cores wait for each other in busy loops.
+const llama = await getLlama({gpu: false, build: "never", logLevel: "error", maxThreads: 1});
 const result = {};
 for (const path of models) {
     const model = await llama.loadModel({modelPath: path});

@@ -1,58 +1,11 @@
 // Whole files: what `nibble quantize` makes of the shipped model is what llama.cpp makes of it, byte for byte, for every file type.
-#include <nibble/gguf/header.hpp>
-#include <nibble/gguf/imatrix_writer.hpp>
-#include <nibble/gguf/mapped_file.hpp>
-#include <nibble/gguf/reader.hpp>
-#include <nibble/gguf/recipe.hpp>
-#include <set>
+#include "interop/model_files.hpp"
 
-#include "support/process.hpp"
-#include "support/test.hpp"
+using namespace interop;
 
 namespace {
 
-namespace gguf = nibble::gguf;
-
 const std::string model = NIBBLE_MODEL;
-const std::string libraries = NIBBLE_TESTS_DIR "/interop/node_modules/@node-llama-cpp/linux-x64/bins/linux-x64";
-
-bool can_run() {
-    if (std::filesystem::exists(libraries)) return true;
-    nibble::test::skip("llama.cpp is not installed in tests/interop (see install.sh)");
-    return false;
-}
-
-/// A model file in memory.
-struct file {
-    explicit file(const std::string& path) : map(*gguf::mapped_file::open(path.c_str())), read(*gguf::reader::open(map.bytes())) {}
-    gguf::mapped_file map;
-    gguf::reader read;
-};
-
-std::string text_of(std::span<const std::byte> bytes) { return {reinterpret_cast<const char*>(bytes.data()), bytes.size()}; }
-
-/// Differences that a reader of the message can use; empty if the files are equal.
-std::string difference(const std::string& ours_path, const std::string& theirs_path) {
-    const file ours(ours_path), theirs(theirs_path);
-    const auto a = ours.read.metadata(), b = theirs.read.metadata();
-    if (a.size() != b.size()) return "number of keys: " + std::to_string(a.size()) + " and " + std::to_string(b.size());
-    for (std::size_t i = 0; i < a.size(); ++i) {
-        if (a[i].key != b[i].key) return "key " + std::string(a[i].key) + " and " + std::string(b[i].key);
-        if (a[i].value.type() != b[i].value.type() || text_of(a[i].value.raw()) != text_of(b[i].value.raw())) return "value of " + std::string(a[i].key);
-    }
-    const auto x = ours.read.tensors(), y = theirs.read.tensors();
-    if (x.size() != y.size()) return "number of tensors";
-    for (std::size_t i = 0; i < x.size(); ++i) {
-        const std::string name(x[i].name);
-        if (name != y[i].name) return "tensor " + name + " and " + std::string(y[i].name);
-        if (x[i].type != y[i].type) return name + ": " + std::string(gguf::type_name(x[i].type)) + " and " + std::string(gguf::type_name(y[i].type));
-        if (x[i].shape != y[i].shape || x[i].dims != y[i].dims) return "shape of " + name;
-        for (std::size_t j = 0; j < x[i].data.size(); ++j) {
-            if (x[i].data[j] != y[i].data[j]) return name + ": " + std::string(gguf::type_name(x[i].type)) + ", byte " + std::to_string(j);
-        }
-    }
-    return text_of(ours.map.bytes()) == text_of(theirs.map.bytes()) ? "" : "bytes outside keys and tensors";
-}
 
 /// Runs both programs on the model and compares their files. @return false if a type is missing here, which is printed
 bool compare(const std::string& type, std::uint32_t number, const std::vector<std::string>& our_options, const std::vector<std::string>& their_options) {
@@ -78,49 +31,14 @@ bool compare(const std::string& type, std::uint32_t number, const std::vector<st
     return true;
 }
 
-/// True if llama.cpp makes this file type of the shipped model only with an importance file.
-bool llama_needs_importance(const gguf::file_type& type) {
-    const file m(model);
-    gguf::recipe mixture(type, gguf::facts_of(m.read));
-    std::vector<std::size_t> order(m.read.tensors().size());
-    gguf::recipe_order(m.read.tensors(), order);
-    for (const auto& t : m.read.tensors()) mixture.announce(t.name);
-    for (const std::size_t i : order) {
-        if (mixture.choose(m.read.tensors()[i])->wants_importance) return true;
-    }
-    return false;
-}
-
-/// Importance for every matrix of the model, in the older form. The numbers have no meaning but are the same every time.
-void write_importance(const std::string& path) {
-    const file m(model);
-    std::vector<std::vector<float>> floats;
-    std::vector<gguf::imatrix_record> records;
-    static constexpr float one = 1.0f;
-    std::uint32_t state = 1;
-    for (const auto& t : m.read.tensors()) {
-        if (t.dims < 2 || t.name == "token_embd.weight") continue;
-        auto& values = floats.emplace_back(t.cols());
-        for (float& v : values) {
-            state = state * 1664525u + 1013904223u;
-            const float uniform = static_cast<float>(state >> 8) / 16777216.0f;
-            v = 0.01f + uniform * uniform * uniform * 4.0f;
-        }
-        records.push_back({t.name, values, {&one, 1}});
-    }
-    gguf::memory_sink sink;
-    const std::string_view dataset = "made-up.txt";
-    REQUIRE(gguf::write_older_imatrix(sink, records, {{&dataset, 1}, 7, 512}));
-    support::write_file(path, text_of(sink.bytes()));
-}
-
 }  // namespace
 
 TEST_CASE("every file type equals llama.cpp's file") {
     if (!can_run()) return;
+    const file source(model);
     std::size_t compared = 0;
     for (const auto& type : gguf::file_types) {
-        if (llama_needs_importance(type)) continue;
+        if (!llama_makes(type) || llama_needs_importance(source.read, type)) continue;
         compared += compare(std::string(type.name), type.number, {}, {});
     }
     CHECK(compared >= 9);
@@ -130,8 +48,10 @@ TEST_CASE("every file type equals llama.cpp's file with importance") {
     if (!can_run()) return;
     const support::scratch_folder folder;
     const std::string importance = folder / "imatrix.dat";
-    write_importance(importance);
-    for (const auto& type : gguf::file_types) compare(std::string(type.name), type.number, {"--imatrix", importance}, {"imatrix=" + importance});
+    write_importance(file(model).read, importance);
+    for (const auto& type : gguf::file_types) {
+        if (llama_makes(type)) compare(std::string(type.name), type.number, {"--imatrix", importance}, {"imatrix=" + importance});
+    }
 }
 
 TEST_CASE("options choose what llama.cpp's options choose") {
