@@ -44,7 +44,8 @@ void add_quantize(CLI::App& app, tool::quantize_arguments& a) {
     c.add_option("--imatrix", a.imatrix, "Importance file, .dat or .gguf, as llama-imatrix writes it")->type_name("FILE");
     add_list(c, "--include-weights", a.include_weights, "Use importance only for tensors with this in their name; repeatable", "TEXT");
     add_list(c, "--exclude-weights", a.exclude_weights, "Use no importance for tensors with this in their name; repeatable", "TEXT");
-    c.get_option("--include-weights")->excludes("--exclude-weights");
+    c.get_option("--include-weights")->needs("--imatrix")->excludes("--exclude-weights");
+    c.get_option("--exclude-weights")->needs("--imatrix");
     c.add_option("--search", a.search, "How scales are chosen: reference (llama.cpp's bytes) or best (less error, slower)")
         ->check(CLI::IsMember({"reference", "best"}));
     c.add_flag("--clamp", a.clamp, "Quantize NaN as 0 and infinity as the largest value instead of refusing them");
@@ -89,6 +90,10 @@ int run(int argc, char** argv) {
     add_quantize(app, quantize);
     add_inspect(app, inspect);
     add_compare(app, compare);
+    const auto is_named = [&](const CLI::App* command) { return command->get_name() == argv[1]; };
+    if (argc > 1 && argv[1][0] != '-' && app.get_subcommands(is_named).empty()) {
+        throw tool::failure{tool::usage, "unknown command \"" + tool::escape(argv[1]) + "\"; known are quantize, inspect and compare"};
+    }
     try {
         app.parse(argc, argv);
     } catch (const CLI::Success& asked) {  // --help, --version
