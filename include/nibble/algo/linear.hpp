@@ -60,16 +60,18 @@ status gemm(packed_view<F> w, dense_view<const float> x, dense_view<float> y, ex
 /// The same with weights in panel order.
 template <any_format F>
 status gemm(const panel_tensor<F>& w, dense_view<const float> x, dense_view<float> y, executor threads = {}) noexcept {
+    if (const status fine = internal::check_product(w, x, y); !fine) return fine;
     if constexpr (affine_format<F>) {
-        if (const status fine = internal::check_product(w, x, y); !fine) return fine;
-        return internal::multiply<F>(w.rows(), w.cols(), x.data(), x.rows(), y.data(), threads,
-                                   [&](const op::linear::entry&, std::size_t first, std::size_t rows, const std::byte* workspace) {
-                                       find_kernel<op::panel_linear, F>().run(w.data() + first / panel::rows * w.panel_bytes(), rows, w.cols(),
-                                                                              workspace, x.rows(), y.data() + first, w.rows());
-                                   });
-    } else {
-        return gemm(w.packed(), x, y, threads);
+        const auto& kernel = find_kernel<op::panel_linear, F>();
+        if (x.rows() >= kernel.from) {
+            return internal::multiply<F>(w.rows(), w.cols(), x.data(), x.rows(), y.data(), threads,
+                                         [&](const op::linear::entry&, std::size_t first, std::size_t rows, const std::byte* workspace) {
+                                             kernel.run(w.data() + first / panel::rows * w.panel_bytes(), rows, w.cols(), workspace, x.rows(),
+                                                        y.data() + first, w.rows());
+                                         });
+        }
     }
+    return gemm(w.packed(), x, y, threads);
 }
 
 /// y[rows] = W x, with x[cols]. Errors and accuracy as for gemm.

@@ -58,11 +58,13 @@ struct linear {
 };
 
 /// Products with panels (kernel/panel.hpp) instead of packed rows; takes the workspace that op::linear of the same level prepares.
-/// `panels` holds the panels of `rows` rows.
 struct panel_linear {
     struct entry {
+        /// As op::linear's. `panels` holds the panels of `rows` rows.
         void (*run)(const std::byte* panels, std::size_t rows, std::size_t cols, const std::byte* workspace, std::size_t count, float* y,
                     std::size_t stride) noexcept;
+        /// Float rows from which on panels are worth reading; packed rows, which are smaller, serve fewer.
+        std::size_t from = 1;
     };
 };
 

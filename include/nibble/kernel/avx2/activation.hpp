@@ -1,14 +1,21 @@
-// Float rows in the form that the integer products of AVX2 read: groups of 32 codes of 8 bits with one scale, and the sums that pair
-// with the weights' offsets.
+// Float rows in the form that the integer products of AVX2 read: groups of 32 codes with one scale, and the sums that pair with the
+// weights' offsets. The codes are int8, or int16 of 12 bits for weights of 8 bits, whose products with 8 bits do not fit in 16 anyway.
 //
-// Rows are kept in tiles of `width` rows (1 for few rows, else tile_width; the last tile may be narrower), group by group:
-//   scales [groups][width] fp32        largest magnitude / 127
-//   sums   [parts][groups][width] fp32 scale * sum of the codes of a part
-//   codes  [groups][width][32] int8    -127 .. 127, nearest even
-// Groups are padded to a multiple of 8 with zeros.
+// Few rows, each by itself, run by run:
+//   codes  [256]        in strips (decode/strips.hpp), or in the order of the elements if they are int16
+//   scales [8] fp32     largest magnitude of a group / largest code
+//   sums   [parts][8]   scale * sum of the codes of a part
+// Many rows, in tiles of 6 or 4 rows, group by group:
+//   codes  [width][32]  int16: elements 0, 2, 1, 3 of every four
+//   scales [width]
+//   sums   [parts][width]
+// Rows are padded to whole runs with zeros, and the last tile with rows of zeros.
 #pragma once
 
+#include <type_traits>
+
 #include "nibble/kernel/avx2/decode.hpp"
+#include "nibble/kernel/avx2/decode/strips.hpp"
 #include "nibble/kernel/op.hpp"
 
 #if defined(NIBBLE_X86)
@@ -18,95 +25,183 @@ namespace avx2 {
 
 /// Rows from which on gemm unpacks the weights into panels.
 inline constexpr std::size_t panel_threshold = 12;
-/// Rows of a tile then.
-inline constexpr std::size_t tile_width = 8;
-static_assert(op::linear::prepare_step % tile_width == 0);
+/// Widths of tiles.
+inline constexpr std::size_t wide_tile = 6, narrow_tile = 4;
+static_assert(op::linear::prepare_step % wide_tile == 0 && op::linear::prepare_step % narrow_tile == 0);
 
-NIBBLE_INLINE constexpr std::size_t width_for(std::size_t count) noexcept { return count < panel_threshold ? 1 : tile_width; }
-NIBBLE_INLINE constexpr std::size_t groups_of(std::size_t cols) noexcept { return divide_up(cols, run_size) * 8; }
+/// Weights of 8 bits meet activations of 16.
+template <class F>
+inline constexpr bool needs_words = F::code_bits == 8;
+template <class F>
+using activation_code = std::conditional_t<needs_words<F>, std::int16_t, std::int8_t>;
 
-/// Where the parts of a tile are.
-struct tile {
-    const float* scales;
-    const float* sums;  ///< of part p: sums + p * groups * width
-    const std::int8_t* codes;
+/// How many products of unsigned codes of `bits` bits with int8, two each, fit in 16 bits together, as a power of two.
+NIBBLE_INLINE constexpr int fit_in_words(int bits) noexcept { return bits <= 4 ? 8 : bits == 5 ? 4 : bits == 6 ? 2 : 1; }
+static_assert(8 * 2 * 15 * 128 < 32768 && 4 * 2 * 31 * 128 < 32768 && 2 * 2 * 63 * 128 < 32768 && 2 * 127 * 128 < 32768);
+
+NIBBLE_INLINE constexpr std::size_t runs_of(std::size_t cols) noexcept { return divide_up(cols, run_size); }
+
+/// Bytes of one group of one float row, whatever the layout.
+template <class F>
+inline constexpr std::size_t group_bytes = 32 * sizeof(activation_code<F>) + sizeof(float) * (1 + F::parts);
+/// Bytes of one float row.
+template <class F>
+NIBBLE_INLINE constexpr std::size_t row_workspace(std::size_t cols) noexcept {
+    return runs_of(cols) * 8 * group_bytes<F>;
+}
+
+/// A run of one of few rows.
+template <class F>
+struct activation_run {
+    activation_code<F> codes[run_size];
+    float scales[8];
+    float sums[F::parts][8];
 };
 
-/// Bytes of one float row.
-template <std::size_t Parts>
-NIBBLE_INLINE constexpr std::size_t activation_bytes(std::size_t cols) noexcept {
-    return groups_of(cols) * (32 + sizeof(float) * (1 + Parts));
+/// A group of a tile.
+template <class F, int Width>
+struct activation_tile {
+    activation_code<F> codes[Width][32];
+    float scales[Width];
+    float sums[F::parts][Width];
+};
+
+/// Rows in tiles of six, the padding of a last one included; the others are in tiles of four. No more than one row is padding.
+NIBBLE_INLINE constexpr std::size_t rows_in_wide_tiles(std::size_t count) noexcept {
+    const std::size_t even = count + count % 2, rest = even % wide_tile;
+    return rest == 0 ? even : even - rest - (rest == 2 ? wide_tile : 0);
+}
+NIBBLE_INLINE constexpr std::size_t rows_in_tiles(std::size_t count) noexcept {
+    const std::size_t wide = rows_in_wide_tiles(count);
+    return wide >= count ? wide : wide + divide_up(count - wide, narrow_tile) * narrow_tile;
 }
 
-/// The tile that starts at float row `first`, with `width` rows.
-template <std::size_t Parts>
-NIBBLE_INLINE tile tile_at(const std::byte* workspace, std::size_t first, std::size_t width, std::size_t cols) noexcept {
-    const std::byte* base = workspace + first * activation_bytes<Parts>(cols);
-    const auto* scales = reinterpret_cast<const float*>(base);
-    const float* sums = scales + groups_of(cols) * width;
-    return {scales, sums, reinterpret_cast<const std::int8_t*>(sums + Parts * groups_of(cols) * width)};
-}
-
-/// Quantizes 32 floats.
-template <std::size_t Parts>
-NIBBLE_INLINE void quantize_group(const float* x, float* scale, float* sum, std::size_t sum_stride, std::int8_t* codes) noexcept {
-    const __m256 x0 = _mm256_loadu_ps(x), x1 = _mm256_loadu_ps(x + 8), x2 = _mm256_loadu_ps(x + 16), x3 = _mm256_loadu_ps(x + 24);
-    const __m256 magnitude = _mm256_castsi256_ps(_mm256_set1_epi32(0x7FFFFFFF));
-    const __m256 most = _mm256_max_ps(_mm256_max_ps(_mm256_and_ps(x0, magnitude), _mm256_and_ps(x1, magnitude)),
-                                      _mm256_max_ps(_mm256_and_ps(x2, magnitude), _mm256_and_ps(x3, magnitude)));
-    __m128 half = _mm_max_ps(_mm256_castps256_ps128(most), _mm256_extractf128_ps(most, 1));
-    half = _mm_max_ps(half, _mm_movehl_ps(half, half));
-    half = _mm_max_ss(half, _mm_movehdup_ps(half));
-    const float largest = _mm_cvtss_f32(half);
-    // Below 2^-120 the inverse would overflow; such a group is zero for every purpose.
-    const bool usable = largest > 7.5e-37f;
-    const float step = usable ? largest / 127.0f : 0.0f;
-    const __m256 inverse = _mm256_set1_ps(usable ? 127.0f / largest : 0.0f);
-    const __m256i c0 = _mm256_cvtps_epi32(_mm256_mul_ps(x0, inverse)), c1 = _mm256_cvtps_epi32(_mm256_mul_ps(x1, inverse));
-    const __m256i c2 = _mm256_cvtps_epi32(_mm256_mul_ps(x2, inverse)), c3 = _mm256_cvtps_epi32(_mm256_mul_ps(x3, inverse));
-    const __m256i words01 = _mm256_packs_epi32(c0, c1), words23 = _mm256_packs_epi32(c2, c3);
-    const __m256i mixed = _mm256_packs_epi16(words01, words23);
-    const __m256i ordered = _mm256_permutevar8x32_epi32(mixed, _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7));
-    _mm256_storeu_si256(reinterpret_cast<__m256i*>(codes), ordered);
-    const auto total = [](__m256i v) NIBBLE_LAMBDA_INLINE {
-        __m128i s = _mm_add_epi32(_mm256_castsi256_si128(v), _mm256_extracti128_si256(v, 1));
-        s = _mm_add_epi32(s, _mm_unpackhi_epi64(s, s));
-        return _mm_cvtsi128_si32(_mm_add_epi32(s, _mm_shuffle_epi32(s, 1)));
-    };
-    *scale = step;
-    const __m256i ones = _mm256_set1_epi16(1);
-    if constexpr (Parts == 1) {
-        sum[0] = step * static_cast<float>(total(_mm256_madd_epi16(_mm256_add_epi16(words01, words23), ones)));
-    } else {
-        sum[0] = step * static_cast<float>(total(_mm256_madd_epi16(words01, ones)));
-        sum[sum_stride] = step * static_cast<float>(total(_mm256_madd_epi16(words23, ones)));
+/// Lane i: all elements of v[i], combined by `join`.
+template <class Join>
+NIBBLE_INLINE __m256i across(const __m256i (&v)[8], Join join) noexcept {
+    __m256i pairs[4], quads[2];
+#pragma GCC unroll 4
+    for (int i = 0; i < 4; ++i) pairs[i] = join(_mm256_unpacklo_epi32(v[2 * i], v[2 * i + 1]), _mm256_unpackhi_epi32(v[2 * i], v[2 * i + 1]));
+#pragma GCC unroll 2
+    for (int i = 0; i < 2; ++i) {
+        quads[i] = join(_mm256_unpacklo_epi64(pairs[2 * i], pairs[2 * i + 1]), _mm256_unpackhi_epi64(pairs[2 * i], pairs[2 * i + 1]));
     }
+    return join(_mm256_permute2x128_si256(quads[0], quads[1], 0x20), _mm256_permute2x128_si256(quads[0], quads[1], 0x31));
+}
+NIBBLE_INLINE __m256i largest_across(const __m256i (&v)[8]) noexcept {
+    return across(v, [](__m256i a, __m256i b) NIBBLE_LAMBDA_INLINE { return _mm256_max_epi32(a, b); });
+}
+NIBBLE_INLINE __m256i total_across(const __m256i (&v)[8]) noexcept {
+    return across(v, [](__m256i a, __m256i b) NIBBLE_LAMBDA_INLINE { return _mm256_add_epi32(a, b); });
+}
+
+/// Quantizes 256 floats; codes in the order of the elements.
+template <class F>
+NIBBLE_INLINE void quantize_run(const float* x, activation_code<F>* codes, float* scales, float (*sums)[8]) noexcept {
+    constexpr float last_code = needs_words<F> ? 2047.0f : 127.0f;
+    // Magnitudes order like their bits, NaN above infinity, so that neither is lost.
+    const auto bits = [x](int i) NIBBLE_LAMBDA_INLINE {
+        return _mm256_and_si256(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(x + 8 * i)), _mm256_set1_epi32(0x7FFFFFFF));
+    };
+    __m256i most[8];
+#pragma GCC unroll 8
+    for (int g = 0; g < 8; ++g) {
+        most[g] = _mm256_max_epi32(_mm256_max_epi32(bits(4 * g), bits(4 * g + 1)), _mm256_max_epi32(bits(4 * g + 2), bits(4 * g + 3)));
+    }
+    const __m256i largest_bits = largest_across(most);
+    const __m256 largest = _mm256_castsi256_ps(largest_bits);
+    // Below 2^-115 an inverse could overflow; such a group is zero for every purpose.
+    const __m256 usable = _mm256_castsi256_ps(_mm256_cmpgt_epi32(largest_bits, _mm256_set1_epi32(12 << 23)));
+    const __m256 step = _mm256_and_ps(usable, _mm256_mul_ps(largest, _mm256_set1_ps(1.0f / last_code)));
+    alignas(32) float inverse[8];
+    _mm256_store_ps(inverse, _mm256_and_ps(usable, _mm256_div_ps(_mm256_set1_ps(last_code), largest)));
+    _mm256_storeu_ps(scales, step);
+    __m256i total[F::parts][8];
+#pragma GCC unroll 8
+    for (int g = 0; g < 8; ++g) {
+        const __m256 factor = _mm256_broadcast_ss(inverse + g);
+        const auto code = [&](int i) NIBBLE_LAMBDA_INLINE { return _mm256_cvtps_epi32(_mm256_mul_ps(_mm256_loadu_ps(x + 32 * g + 8 * i), factor)); };
+        // Lanes of these are out of order by 64 bits.
+        const __m256i first = _mm256_packs_epi32(code(0), code(1)), second = _mm256_packs_epi32(code(2), code(3));
+        if constexpr (needs_words<F>) {
+            auto* to = reinterpret_cast<__m256i*>(codes + 32 * g);
+            _mm256_storeu_si256(to, _mm256_permute4x64_epi64(first, 0b11'01'10'00));
+            _mm256_storeu_si256(to + 1, _mm256_permute4x64_epi64(second, 0b11'01'10'00));
+        } else {
+            const __m256i order = _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7);
+            _mm256_storeu_si256(reinterpret_cast<__m256i*>(codes + 32 * g), _mm256_permutevar8x32_epi32(_mm256_packs_epi16(first, second), order));
+        }
+        const __m256i ones = _mm256_set1_epi16(1);
+        if constexpr (F::parts == 1) {
+            total[0][g] = _mm256_madd_epi16(_mm256_add_epi16(first, second), ones);
+        } else {
+            total[0][g] = _mm256_madd_epi16(first, ones);
+            total[1][g] = _mm256_madd_epi16(second, ones);
+        }
+    }
+#pragma GCC unroll 2
+    for (std::size_t part = 0; part < F::parts; ++part) _mm256_storeu_ps(sums[part], _mm256_mul_ps(step, _mm256_cvtepi32_ps(total_across(total[part]))));
 }
 
 /// op::linear's workspace and prepare.
-template <std::size_t Parts>
+template <class F>
 struct activation {
-    static std::size_t workspace(std::size_t count, std::size_t cols) noexcept { return count * activation_bytes<Parts>(cols); }
+    using code = activation_code<F>;
+
+    static std::size_t workspace(std::size_t count, std::size_t cols) noexcept {
+        return (count < panel_threshold ? count : rows_in_tiles(count)) * row_workspace<F>(cols);
+    }
 
     static void prepare(const float* x, std::size_t first, std::size_t last, std::size_t count, std::size_t cols, std::byte* out) noexcept {
-        const std::size_t groups = groups_of(cols);
-        for (std::size_t i = first; i < last; ++i) {
-            const std::size_t start = i - i % width_for(count);
-            const std::size_t width = count - start < width_for(count) ? count - start : width_for(count);
-            const tile where = tile_at<Parts>(out, start, width, cols);
-            auto* scales = const_cast<float*>(where.scales) + (i - start);
-            auto* sums = const_cast<float*>(where.sums) + (i - start);
-            auto* codes = const_cast<std::int8_t*>(where.codes) + 32 * (i - start);
-            const float* row = x + i * cols;
-            for (std::size_t g = 0; g < groups; ++g) {
-                float padded[32];
-                const float* from = row + 32 * g;
-                if (32 * g + 32 > cols) {
-                    for (std::size_t k = 0; k < 32; ++k) padded[k] = 32 * g + k < cols ? from[k] : 0.0f;
+        const bool few = count < panel_threshold;
+        const std::size_t wide = rows_in_wide_tiles(count), end = few || last < count ? last : rows_in_tiles(count);
+        for (std::size_t i = first; i < end; ++i) {
+            const std::size_t row_cols = i < count ? cols : 0;
+            for (std::size_t r = 0; r < runs_of(cols); ++r) {
+                alignas(32) float padded[run_size];
+                const float* from = x + i * cols + r * run_size;
+                if (r * run_size + run_size > row_cols) {
+                    const std::size_t here = r * run_size < row_cols ? row_cols - r * run_size : 0;
+                    __builtin_memset(padded, 0, sizeof padded);
+                    if (here != 0) __builtin_memcpy(padded, from, here * sizeof(float));
                     from = padded;
                 }
-                quantize_group<Parts>(from, scales + g * width, sums + g * width, groups * width, codes + g * width * 32);
+                activation_run<F> run;
+                quantize_run<F>(from, run.codes, run.scales, run.sums);
+                if (few) {
+                    keep(run, out + i * row_workspace<F>(cols) + r * sizeof run);
+                } else if (i < wide) {
+                    keep_in_tile<wide_tile>(run, out + (i - i % wide_tile) * row_workspace<F>(cols), r, i % wide_tile);
+                } else {
+                    const std::size_t at = (i - wide) % narrow_tile;
+                    keep_in_tile<narrow_tile>(run, out + (i - at) * row_workspace<F>(cols), r, at);
+                }
             }
+        }
+    }
+
+private:
+    static void keep(const activation_run<F>& run, std::byte* to) noexcept {
+        __builtin_memcpy(to, &run, sizeof run);
+        if constexpr (!needs_words<F>) {
+            for (std::size_t j = 0; j < 8; ++j) {
+                for (std::size_t g = 0; g < 8; ++g) __builtin_memcpy(to + 32 * j + 4 * g, run.codes + 32 * g + 4 * strip_at<F>(j, g), 4);
+            }
+        }
+    }
+    template <int Width>
+    static void keep_in_tile(const activation_run<F>& run, std::byte* tile, std::size_t r, std::size_t at) noexcept {
+        auto* to = reinterpret_cast<activation_tile<F, Width>*>(tile) + 8 * r;
+        for (std::size_t g = 0; g < 8; ++g, ++to) {
+            __builtin_memcpy(to->codes[at], run.codes + 32 * g, sizeof to->codes[at]);
+            if constexpr (needs_words<F>) {
+                for (std::size_t k = 0; k < 32; k += 4) {
+                    to->codes[at][k + 1] = run.codes[32 * g + k + 2];
+                    to->codes[at][k + 2] = run.codes[32 * g + k + 1];
+                }
+            }
+            to->scales[at] = run.scales[g];
+            for (std::size_t part = 0; part < F::parts; ++part) to->sums[part][at] = run.sums[part][g];
         }
     }
 };

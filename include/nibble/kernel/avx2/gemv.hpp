@@ -1,8 +1,8 @@
-// Products of packed rows in file order with one or a few float rows, with AVX2: decode in registers, nothing is written but y.
+// Products of packed rows in file order with up to four float rows, with AVX2: a run of a row is decoded into registers, which then meet
+// every float row. Float sums stay in registers until the row ends.
 #pragma once
 
 #include "nibble/kernel/avx2/activation.hpp"
-#include "nibble/kernel/avx2/decode.hpp"
 
 #if defined(NIBBLE_X86)
 NIBBLE_TARGET_BEGIN_AVX2
@@ -16,106 +16,128 @@ NIBBLE_INLINE float sum_of(__m256 v) noexcept {
     return _mm_cvtss_f32(_mm_add_ss(s, _mm_movehdup_ps(s)));
 }
 
-/// Eight int32 sums of products of four codes each. Unsigned codes of up to 7 bits cannot saturate the 16-bit pairs of vpmaddubsw;
-/// 8-bit codes become signed and lend their sign to the activations.
-template <int Bits>
-NIBBLE_INLINE __m256i multiply_codes(__m256i codes, __m256i activations) noexcept {
-    const __m256i ones = _mm256_set1_epi16(1);
-    if constexpr (Bits <= 7) {
-        return _mm256_madd_epi16(_mm256_maddubs_epi16(codes, activations), ones);
-    } else {
-        const __m256i level = _mm256_xor_si256(codes, _mm256_set1_epi8(-128));
-        return _mm256_madd_epi16(_mm256_maddubs_epi16(_mm256_abs_epi8(level), _mm256_sign_epi8(activations, level)), ones);
+/// Sums of products in strips First .. First + Count - 1, a lane for each group.
+template <int Bits, int First, int Count>
+NIBBLE_INLINE __m256i multiply_strips(const __m256i (&v)[8], const std::int8_t* codes) noexcept {
+    constexpr int together = fit_in_words(Bits) < Count ? fit_in_words(Bits) : Count;
+    const auto product = [&](int j) NIBBLE_LAMBDA_INLINE {
+        return _mm256_maddubs_epi16(v[j], _mm256_loadu_si256(reinterpret_cast<const __m256i*>(codes + 32 * j)));
+    };
+    __m256i total_i32x8 = _mm256_setzero_si256();
+#pragma GCC unroll 8
+    for (int from = First; from < First + Count; from += together) {
+        __m256i some_i16x16 = product(from);
+#pragma GCC unroll 8
+        for (int j = from + 1; j < from + together; ++j) some_i16x16 = _mm256_add_epi16(some_i16x16, product(j));
+        const __m256i some_i32x8 = _mm256_madd_epi16(some_i16x16, _mm256_set1_epi16(1));
+        total_i32x8 = from == First ? some_i32x8 : _mm256_add_epi32(total_i32x8, some_i32x8);
+    }
+    return total_i32x8;
+}
+
+/// A run times the same run of Cols float rows, for codes of up to 7 bits: in strips.
+template <class F, int Cols>
+NIBBLE_INLINE void multiply_run(const std::byte* run, const __m256 (&scale)[F::parts], const activation_run<F>* const (&x)[Cols], std::size_t i,
+                                __m256 (&sum_f32x8)[Cols][2]) noexcept
+    requires(!needs_words<F>)
+{
+    constexpr int parts = static_cast<int>(F::parts), strips = 8 / parts;
+    __m256i v[8];
+    load_strips<F>(run, v);
+#pragma GCC unroll 4
+    for (int c = 0; c < Cols; ++c) {
+        const __m256 step = _mm256_loadu_ps(x[c][i].scales);
+        const auto add = [&]<int Part>() NIBBLE_LAMBDA_INLINE {
+            const __m256 product = _mm256_cvtepi32_ps(multiply_strips<F::code_bits, Part * strips, strips>(v, x[c][i].codes));
+            sum_f32x8[c][0] = _mm256_fmadd_ps(product, _mm256_mul_ps(scale[Part], step), sum_f32x8[c][0]);
+        };
+        add.template operator()<0>();
+        if constexpr (parts == 2) add.template operator()<1>();
     }
 }
 
-/// Rows packed rows by Cols float rows.
-template <class F, int Rows, int Cols>
-NIBBLE_INLINE void gemv_tile(const std::byte* packed, std::size_t row_stride, std::size_t cols, const std::byte* workspace, float* y,
-                             std::size_t stride) noexcept {
-    using decoder = avx2::decoder<F>;
-    constexpr std::size_t parts = F::parts;
-    const std::size_t runs = divide_up(cols, run_size), groups = 8 * runs;
-    tile x[Cols];
-#pragma GCC unroll 8
-    for (int c = 0; c < Cols; ++c) x[c] = tile_at<parts>(workspace, static_cast<std::size_t>(c), 1, cols);
-    __m256 sum_f32x8[Rows][Cols];
-#pragma GCC unroll 8
-    for (int r = 0; r < Rows; ++r) {
-#pragma GCC unroll 8
-        for (int c = 0; c < Cols; ++c) sum_f32x8[r][c] = _mm256_setzero_ps();
-    }
-    for (std::size_t i = 0; i < runs; ++i) {
-        std::byte padded[Rows][run_bytes<F>];
-        const std::byte* run[Rows];
-        alignas(32) float factor[Rows][Cols][parts][8];
-#pragma GCC unroll 8
-        for (int r = 0; r < Rows; ++r) {
-            run[r] = run_at<F>(packed + static_cast<std::size_t>(r) * row_stride, i, cols, padded[r]);
-            _mm_prefetch(reinterpret_cast<const char*>(run[r]) + 1024, _MM_HINT_T0);
-            const run_scales<parts> scales = decoder::scales(run[r]);
+/// The same for codes of 8 bits, which become int16 levels: group by group, each with its scale in all lanes.
+template <class F, int Cols>
+NIBBLE_INLINE void multiply_run(const std::byte* run, const __m256 (&scale)[F::parts], const activation_run<F>* const (&x)[Cols], std::size_t i,
+                                __m256 (&sum_f32x8)[Cols][2]) noexcept
+    requires(needs_words<F>)
+{
+    alignas(32) float factor[Cols][F::parts][8];
+#pragma GCC unroll 4
+    for (int c = 0; c < Cols; ++c) {
 #pragma GCC unroll 2
-            for (std::size_t part = 0; part < parts; ++part) {
-                const __m256 s = scales.scale[part];
-                __m256 o = scales.offset[part];
-                if constexpr (F::code_bits == 8) o = _mm256_fmadd_ps(s, _mm256_set1_ps(128.0f), o);
-#pragma GCC unroll 8
-                for (int c = 0; c < Cols; ++c) {
-                    _mm256_store_ps(factor[r][c][part], _mm256_mul_ps(s, _mm256_loadu_ps(x[c].scales + 8 * i)));
-                    sum_f32x8[r][c] = _mm256_fmadd_ps(o, _mm256_loadu_ps(x[c].sums + part * groups + 8 * i), sum_f32x8[r][c]);
-                }
+        for (std::size_t part = 0; part < F::parts; ++part) {
+            _mm256_store_ps(factor[c][part], _mm256_mul_ps(scale[part], _mm256_loadu_ps(x[c][i].scales)));
+        }
+    }
+    for_each_group([&]<int Group>() NIBBLE_LAMBDA_INLINE {
+        const __m256i level_i8x32 = _mm256_xor_si256(decoder<F>::template codes<Group>(run), _mm256_set1_epi8(-128));
+        const __m256i low = _mm256_cvtepi8_epi16(_mm256_castsi256_si128(level_i8x32)), high = _mm256_cvtepi8_epi16(_mm256_extracti128_si256(level_i8x32, 1));
+#pragma GCC unroll 4
+        for (int c = 0; c < Cols; ++c) {
+            const auto* codes = reinterpret_cast<const __m256i*>(x[c][i].codes + 32 * Group);
+            const __m256i first = _mm256_madd_epi16(low, _mm256_loadu_si256(codes)), second = _mm256_madd_epi16(high, _mm256_loadu_si256(codes + 1));
+            __m256& sum = sum_f32x8[c][Group % 2];
+            if constexpr (F::parts == 1) {
+                sum = _mm256_fmadd_ps(_mm256_cvtepi32_ps(_mm256_add_epi32(first, second)), _mm256_broadcast_ss(&factor[c][0][Group]), sum);
+            } else {
+                sum = _mm256_fmadd_ps(_mm256_cvtepi32_ps(first), _mm256_broadcast_ss(&factor[c][0][Group]), sum);
+                sum = _mm256_fmadd_ps(_mm256_cvtepi32_ps(second), _mm256_broadcast_ss(&factor[c][1][Group]), sum);
             }
         }
-        for_each_group([&]<int Group>() NIBBLE_LAMBDA_INLINE {
-            __m256i activations[Cols];
-#pragma GCC unroll 8
-            for (int c = 0; c < Cols; ++c) {
-                activations[c] = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(x[c].codes + 256 * i + 32 * Group));
-            }
-#pragma GCC unroll 8
-            for (int r = 0; r < Rows; ++r) {
-                const __m256i codes = decoder::template codes<Group>(run[r]);
-#pragma GCC unroll 8
-                for (int c = 0; c < Cols; ++c) {
-                    const __m256 product = _mm256_cvtepi32_ps(multiply_codes<F::code_bits>(codes, activations[c]));
-                    __m256 f = _mm256_broadcast_ss(&factor[r][c][0][Group]);
-                    if constexpr (parts == 2) f = _mm256_insertf128_ps(f, _mm_broadcast_ss(&factor[r][c][1][Group]), 1);
-                    sum_f32x8[r][c] = _mm256_fmadd_ps(product, f, sum_f32x8[r][c]);
-                }
-            }
-        });
+    });
+}
+
+/// One packed row by Cols float rows.
+template <class F, int Cols>
+NIBBLE_INLINE void multiply_row(const std::byte* row, std::size_t cols, const std::byte* workspace, float* y, std::size_t stride) noexcept {
+    const activation_run<F>* x[Cols];
+    __m256 sum_f32x8[Cols][2];
+#pragma GCC unroll 4
+    for (int c = 0; c < Cols; ++c) {
+        x[c] = reinterpret_cast<const activation_run<F>*>(workspace + static_cast<std::size_t>(c) * row_workspace<F>(cols));
+        sum_f32x8[c][0] = sum_f32x8[c][1] = _mm256_setzero_ps();
     }
-#pragma GCC unroll 8
-    for (int r = 0; r < Rows; ++r) {
-#pragma GCC unroll 8
-        for (int c = 0; c < Cols; ++c) y[static_cast<std::size_t>(c) * stride + static_cast<std::size_t>(r)] = sum_of(sum_f32x8[r][c]);
+    for (std::size_t i = 0; i < runs_of(cols); ++i) {
+        std::byte padded[run_bytes<F>];
+        const std::byte* run = run_at<F>(row, i, cols, padded);
+        // The next rows follow in memory; a prefetch past the end of the tensor is harmless.
+        for (std::size_t line = 0; line < run_bytes<F>; line += 64) _mm_prefetch(reinterpret_cast<const char*>(run) + 2048 + line, _MM_HINT_T0);
+        const run_scales<F::parts> scales = decoder<F>::scales(run);
+        if constexpr (!(needs_words<F> && decoder<F>::zero == 128)) {
+#pragma GCC unroll 2
+            for (std::size_t part = 0; part < F::parts; ++part) {
+                __m256 offset = scales.offset[part];
+                if constexpr (needs_words<F>) offset = _mm256_fmadd_ps(scales.scale[part], _mm256_set1_ps(128.0f), offset);
+#pragma GCC unroll 4
+                for (int c = 0; c < Cols; ++c) sum_f32x8[c][0] = _mm256_fmadd_ps(offset, _mm256_loadu_ps(x[c][i].sums[part]), sum_f32x8[c][0]);
+            }
+        }
+        multiply_run<F, Cols>(run, scales.scale, x, i, sum_f32x8);
     }
+#pragma GCC unroll 4
+    for (int c = 0; c < Cols; ++c) y[static_cast<std::size_t>(c) * stride] = sum_of(_mm256_add_ps(sum_f32x8[c][0], sum_f32x8[c][1]));
 }
 
 template <class F, int Cols>
-inline void gemv_rows(const std::byte* packed, std::size_t rows, std::size_t cols, const std::byte* workspace, float* y, std::size_t stride) noexcept {
-    // Rows that share loads of activations; more streams of weights than two are slower from memory than they save.
-    constexpr int together = Cols == 2 ? 2 : 1;
-    const std::size_t row_stride = row_bytes<F>(cols);
-    std::size_t r = 0;
-    for (; r + together <= rows; r += together) gemv_tile<F, together, Cols>(packed + r * row_stride, row_stride, cols, workspace, y + r, stride);
-    if constexpr (together > 1) {
-        for (; r < rows; ++r) gemv_tile<F, 1, Cols>(packed + r * row_stride, row_stride, cols, workspace, y + r, stride);
-    }
+inline void multiply_rows(const std::byte* packed, std::size_t rows, std::size_t cols, const std::byte* workspace, float* y, std::size_t stride) noexcept {
+    for (std::size_t r = 0; r < rows; ++r) multiply_row<F, Cols>(packed + r * row_bytes<F>(cols), cols, workspace, y + r, stride);
 }
 
-/// Few float rows: four at a time.
+/// Few float rows, up to four at a time.
 template <class F>
 NIBBLE_INLINE void multiply_few(const std::byte* packed, std::size_t rows, std::size_t cols, const std::byte* workspace, std::size_t count, float* y,
                                 std::size_t stride) noexcept {
     while (count != 0) {
-        const std::size_t here = count < 4 ? count : 4;
-        if (here == 4) gemv_rows<F, 4>(packed, rows, cols, workspace, y, stride);
-        else if (here == 3) gemv_rows<F, 3>(packed, rows, cols, workspace, y, stride);
-        else if (here == 2) gemv_rows<F, 2>(packed, rows, cols, workspace, y, stride);
-        else gemv_rows<F, 1>(packed, rows, cols, workspace, y, stride);
+        const std::size_t here = count < 4 ? count : count == 5 || count == 6 || count == 9 ? 3 : 4;
+        switch (here) {
+            case 1: multiply_rows<F, 1>(packed, rows, cols, workspace, y, stride); break;
+            case 2: multiply_rows<F, 2>(packed, rows, cols, workspace, y, stride); break;
+            case 3: multiply_rows<F, 3>(packed, rows, cols, workspace, y, stride); break;
+            default: multiply_rows<F, 4>(packed, rows, cols, workspace, y, stride); break;
+        }
         count -= here;
-        workspace += here * activation_bytes<F::parts>(cols);
+        workspace += here * row_workspace<F>(cols);
         y += here * stride;
     }
 }

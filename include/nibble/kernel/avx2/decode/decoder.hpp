@@ -48,6 +48,7 @@ NIBBLE_INLINE run_scales<2> centered(__m256 first, __m256 second) noexcept {
 template <class F>
 struct scalar_decoder {
     static constexpr bool in_registers = false;
+    static constexpr int zero = -1;
 
     static run_scales<F::parts> scales(const std::byte* run) noexcept {
         alignas(32) float scale[F::parts][8], offset[F::parts][8];

@@ -19,15 +19,14 @@ struct layout_decoder<F, layout::split_nibbles<Zero>> {
     NIBBLE_INLINE static __m256i codes(const std::byte* run) noexcept {
         return split_nibbles(run + Group * sizeof(typename F::block) + 2);
     }
-    /// See gemv_pairs.hpp.
-    template <int Pair>
-    NIBBLE_INLINE static void pair_codes(const std::byte* run, __m256i& first, __m256i& second) noexcept {
-        constexpr std::size_t block = sizeof(typename F::block);
-        const auto* at = reinterpret_cast<const __m128i*>(run + 2 * Pair * block + 2);
-        const auto* next = reinterpret_cast<const __m128i*>(run + (2 * Pair + 1) * block + 2);
-        const __m256i bytes = _mm256_inserti128_si256(_mm256_castsi128_si256(_mm_loadu_si128(at)), _mm_loadu_si128(next), 1);
-        first = _mm256_and_si256(bytes, _mm256_set1_epi8(15));
-        second = _mm256_and_si256(_mm256_srli_epi16(bytes, 4), _mm256_set1_epi8(15));
+    NIBBLE_INLINE static void strips(const std::byte* run, __m256i (&v)[8]) noexcept {
+        __m256i bytes[4];
+        load_strips_of_16<sizeof(typename F::block)>(run + 2, bytes);
+#pragma GCC unroll 4
+        for (int j = 0; j < 4; ++j) {
+            v[j] = _mm256_and_si256(bytes[j], _mm256_set1_epi8(15));
+            v[j + 4] = _mm256_and_si256(_mm256_srli_epi16(bytes[j], 4), _mm256_set1_epi8(15));
+        }
     }
 };
 

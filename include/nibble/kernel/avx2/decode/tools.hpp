@@ -33,6 +33,29 @@ NIBBLE_INLINE __m256i split_nibbles(const std::byte* from) noexcept {
     return _mm256_and_si256(both, _mm256_set1_epi8(15));
 }
 
+/// From eight pieces of 16 bytes, `Stride` bytes apart: lane g of v[j] has bytes 4 j .. 4 j + 3 of piece g.
+template <std::size_t Stride>
+NIBBLE_INLINE void load_strips_of_16(const std::byte* from, __m256i (&v)[4]) noexcept {
+    __m256i piece[4], pair[4];
+#pragma GCC unroll 4
+    for (int i = 0; i < 4; ++i) {
+        const auto at = [from](int g) NIBBLE_LAMBDA_INLINE {
+            return _mm_loadu_si128(reinterpret_cast<const __m128i*>(from + static_cast<std::size_t>(g) * Stride));
+        };
+        piece[i] = _mm256_inserti128_si256(_mm256_castsi128_si256(at(i)), at(i + 4), 1);
+    }
+#pragma GCC unroll 2
+    for (int i = 0; i < 2; ++i) {
+        pair[i] = _mm256_unpacklo_epi32(piece[2 * i], piece[2 * i + 1]);
+        pair[i + 2] = _mm256_unpackhi_epi32(piece[2 * i], piece[2 * i + 1]);
+    }
+#pragma GCC unroll 2
+    for (int i = 0; i < 2; ++i) {
+        v[2 * i] = _mm256_unpacklo_epi64(pair[2 * i], pair[2 * i + 1]);
+        v[2 * i + 1] = _mm256_unpackhi_epi64(pair[2 * i], pair[2 * i + 1]);
+    }
+}
+
 /// Eight bytes as floats.
 NIBBLE_INLINE __m256 bytes_to_floats(std::uint32_t low, std::uint32_t high) noexcept {
     const __m128i bytes = _mm_cvtsi64_si128(static_cast<long long>(low | (static_cast<std::uint64_t>(high) << 32)));
