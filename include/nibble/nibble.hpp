@@ -1,6 +1,7 @@
 // nibble: quantize float tensors, keep them small, compute on them. Floors 0 to 4; files are opt-in (nibble/gguf/, nibble/safetensors/).
 #pragma once
 
+#include "nibble/algo/calibration.hpp"
 #include "nibble/algo/dequantize.hpp"
 #include "nibble/algo/distortion.hpp"
 #include "nibble/algo/executor.hpp"
