@@ -7,10 +7,10 @@ namespace {
 constexpr std::size_t count = 65536;
 
 template <class Function>
-std::vector<Function> functions_of(const char* base, const char* cpu) {
+std::vector<Function> functions_of(const std::string& base, const std::string& cpu) {
     const auto& ggml = suite::settings::of_run().ggml;
     std::vector<Function> found;
-    for (const char* name : {base, cpu}) {
+    for (const auto& name : {base, cpu}) {
         if (void* symbol = ggml.symbol(name)) found.push_back(reinterpret_cast<Function>(symbol));
     }
     return found;
@@ -39,7 +39,7 @@ double measure_from_f32(benchmark::State& state) {
     std::vector<std::byte> ours(nibble::row_bytes<F>(count)), other(ours.size());
     std::vector<std::function<void()>> theirs;
     const std::string base = "ggml_fp32_to_" + peer_name<F>() + "_row", cpu = "ggml_cpu_fp32_to_" + peer_name<F>();
-    for (const auto convert : functions_of<peer::ggml::from_floats>(base.c_str(), cpu.c_str())) {
+    for (const auto convert : functions_of<peer::ggml::from_floats>(base, cpu)) {
         theirs.push_back([&, convert] { convert(x.data(), other.data(), count); });
     }
     const double seconds = measure(state, [&] { (void)nibble::quantize<F>(x, ours, {1, count}); }, theirs);
@@ -53,7 +53,7 @@ double measure_to_f32(benchmark::State& state) {
     std::vector<float> ours(count), other(count);
     std::vector<std::function<void()>> theirs;
     const std::string base = "ggml_" + peer_name<F>() + "_to_fp32_row", cpu = "ggml_cpu_" + peer_name<F>() + "_to_fp32";
-    for (const auto convert : functions_of<peer::ggml::to_floats>(base.c_str(), cpu.c_str())) {
+    for (const auto convert : functions_of<peer::ggml::to_floats>(base, cpu)) {
         theirs.push_back([&, convert] { convert(x.data(), other.data(), count); });
     }
     const double seconds = measure(state, [&] { (void)nibble::dequantize<F>(x.view(), ours); }, theirs);

@@ -9,7 +9,6 @@
 #include <cstdint>
 #include <cstdlib>
 #include <string>
-#include <string_view>
 
 namespace peer {
 
@@ -54,7 +53,7 @@ public:
 
     /// True if ggml has a type of this number with blocks of this size.
     bool knows(std::uint32_t type, std::size_t block_size, std::size_t block_bytes) const {
-        if (backend_ == nullptr || std::string_view(call<const char*>("ggml_type_name", static_cast<int>(type))) == "NONE") return false;
+        if (backend_ == nullptr || name_of(type) == "NONE") return false;
         return traits(type)[1] == block_size && traits(type)[3] == block_bytes;
     }
 
@@ -63,17 +62,23 @@ public:
     void quantize(std::uint32_t type, const float* x, void* out, std::int64_t rows, std::int64_t cols, const float* importance) const {
         call<std::size_t>("ggml_quantize_chunk", static_cast<int>(type), x, out, std::int64_t{0}, rows, cols, importance);
     }
-    /// The row functions of a type; null if there is none.
-    to_floats decoder(std::uint32_t type) const { return reinterpret_cast<to_floats>(traits(type)[5]); }
-    from_floats reference_encoder(std::uint32_t type) const { return reinterpret_cast<from_floats>(traits(type)[6]); }
+    /// The row functions of a type: of ggml's table, or exported under the type's name; null if there is none.
+    to_floats decoder(std::uint32_t type) const {
+        const auto listed = reinterpret_cast<to_floats>(traits(type)[5]);
+        return listed != nullptr ? listed : reinterpret_cast<to_floats>(symbol("dequantize_row_" + name_of(type)));
+    }
+    from_floats reference_encoder(std::uint32_t type) const {
+        const auto listed = reinterpret_cast<from_floats>(traits(type)[6]);
+        return listed != nullptr ? listed : reinterpret_cast<from_floats>(symbol("quantize_row_" + name_of(type) + "_ref"));
+    }
     /// The encoder of the CPU library: what products use for their activations.
     from_floats fast_encoder(std::uint32_t type) const { return reinterpret_cast<from_floats>(cpu_traits(type)[0]); }
     bool multiplies(std::uint32_t type) const { return cpu_traits(type)[1] != 0; }
 
     /// An exported function of either library; null if there is none.
-    void* symbol(const char* name) const {
-        void* found = cpu_ != nullptr ? dlsym(cpu_, name) : nullptr;
-        return found != nullptr || base_ == nullptr ? found : dlsym(base_, name);
+    void* symbol(const std::string& name) const {
+        void* found = cpu_ != nullptr ? dlsym(cpu_, name.c_str()) : nullptr;
+        return found != nullptr || base_ == nullptr ? found : dlsym(base_, name.c_str());
     }
 
     /// A product y[count][rows] = x[count][cols] W^T that can be computed again and again.
@@ -132,6 +137,7 @@ private:
     R call(const char* name, A... arguments) const {
         return reinterpret_cast<R (*)(A...)>(dlsym(base_, name))(arguments...);
     }
+    std::string name_of(std::uint32_t type) const { return call<const char*>("ggml_type_name", static_cast<int>(type)); }
     /// ggml_type_traits: name, block size, interleaved size, block bytes, quantized, decoder, reference encoder.
     const std::uintptr_t* traits(std::uint32_t type) const { return call<const std::uintptr_t*>("ggml_get_type_traits", static_cast<int>(type)); }
     /// ggml_type_traits_cpu: encoder, dot product, type of the other side.

@@ -30,6 +30,8 @@ TITLES = {
     "activation rows:1": ("Activation quantization, one row of 4096", "GB of floats a second"),
     "activation rows:512": ("Activation quantization, 512 rows of 4096", "GB of floats a second"),
     "convert": ("Conversions", "GB of f32 a second"),
+    "threads product": ("Two threads, 512 columns", "Gmac/s"),
+    "threads quantize": ("Two threads, quantize", "GB of floats a second"),
     "limits": ("Limits", "reads: GB/s; multiply: Gmac/s"),
 }
 
@@ -50,7 +52,7 @@ def load(directory):
             operation, name = parts[0], parts[1]
             if operation == "product":
                 operation = ("dram " if dram else "") + parts[2]
-            elif operation == "activation":
+            elif operation in ("activation", "threads"):
                 operation += " " + parts[2]
             elif operation == "limits":
                 name = " ".join(parts[1:])
@@ -92,6 +94,12 @@ def details(operation, rows):
     """One table: a format a row, geometric mean and minimum at the bottom."""
     if operation == "limits":
         return table(["", "limit"], [[name, number(row["ours"])] for name, row in rows])
+    if operation.startswith("threads"):
+        lines = [[name, number(row["one_thread"]), number(row["two_threads"]), ratio_text(row["speedup"])] for name, row in rows]
+        speedups = [row["speedup"] for _, row in rows]
+        lines.append(["**geometric mean**", "", "", f"**{ratio_text(geometric_mean(speedups))}**"])
+        lines.append(["**minimum**", "", "", f"**{ratio_text(min(speedups))}**"])
+        return table(["format", "one thread", "two threads", "speedup"], lines)
     product = "columns:" in operation
     header, keys = ["format", "nibble", "ggml"], ["ours", "ggml"]
     if product:

@@ -15,7 +15,7 @@ set -u
 root=$(cd "$(dirname "$0")/.." && pwd) || exit 1
 build=${NIBBLE_BUILD_DIR:-$root/build/benchmarks}
 levels=${NIBBLE_LEVELS:-avx2 avxvnni avx512 amx}
-operations=${NIBBLE_OPERATIONS:-limits quantize dequantize product activation convert}
+operations=${NIBBLE_OPERATIONS:-limits quantize dequantize product activation convert threads}
 filter='' quick='' dram='' write=''
 for argument in "$@"; do
     case $argument in
@@ -83,7 +83,9 @@ measure() {
     shift 3
     file=$results/$level-$name.json
     rm -f "$file"
-    NIBBLE_ISA=$level $pin "$build/benchmarks/$operation" $quick ${filter:+"--benchmark_filter=$filter"} \
+    where=$pin
+    [ "$operation" = threads ] && where=''
+    NIBBLE_ISA=$level $where "$build/benchmarks/$operation" $quick ${filter:+"--benchmark_filter=$filter"} \
         "--benchmark_out=$file" --benchmark_out_format=json "$@" 2>"$results/stderr.txt"
 }
 for level in $levels; do
