@@ -15,6 +15,7 @@ NIBBLE_BASELINE_BEGIN
 template <any_format F>
 class dequantizer {
 public:
+    /// Decodes with these threads; by default in the calling one.
     explicit dequantizer(executor threads = {}) noexcept : threads_(threads) {}
 
     /// Allocates: the floats are result->bytes(), row-major.

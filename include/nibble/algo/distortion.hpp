@@ -53,6 +53,7 @@ public:
         if (largest > largest_ || largest != largest) largest_ = largest;
         count_ += original.size();
     }
+    /// Adds what another part of the tensor gave.
     void add(const distortion_sums& other) noexcept {
         error_ += other.error_;
         aa_ += other.aa_;
@@ -61,6 +62,7 @@ public:
         if (other.largest_ > largest_ || other.largest_ != other.largest_) largest_ = other.largest_;
         count_ += other.count_;
     }
+    /// The error of all that was added; zeros if nothing was.
     distortion_report report() const noexcept {
         if (count_ == 0) return {};
         distortion_report r;

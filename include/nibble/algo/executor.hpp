@@ -13,10 +13,12 @@ NIBBLE_NAMESPACE_BEGIN
 /// One piece of work: call it with an index. Refers to the caller's stack; valid until the executor returns.
 class task {
 public:
+    /// Refers to `fn`.
     template <class Fn>
         requires(!std::same_as<std::remove_cvref_t<Fn>, task>)
     NIBBLE_INLINE explicit task(Fn& fn) noexcept
         : context_(std::addressof(fn)), call_([](void* context, std::size_t i) { (*static_cast<Fn*>(context))(i); }) {}
+    /// Does piece i.
     NIBBLE_INLINE void operator()(std::size_t i) const { call_(context_, i); }
 
 private:
@@ -39,6 +41,7 @@ public:
     /// Runs everything in the calling thread.
     NIBBLE_INLINE constexpr executor() noexcept = default;
 
+    /// Refers to `run`, which must outlive every call that gets this executor.
     template <class Run>
         requires(!std::same_as<std::remove_cvref_t<Run>, executor> && std::invocable<Run&, std::size_t, task>)
     NIBBLE_INLINE executor(Run&& run) noexcept  // NOLINT(google-explicit-constructor)
@@ -55,6 +58,7 @@ public:
     /// Threads that may work at once; 1 means serial.
     NIBBLE_INLINE std::size_t concurrency() const noexcept { return concurrency_; }
 
+    /// Calls fn(i) once for each i in 0 .. count - 1 and returns when all are done.
     template <class Fn>
     NIBBLE_INLINE void operator()(std::size_t count, Fn&& fn) const {
         if (call_ == nullptr || count <= 1) {

@@ -25,21 +25,27 @@ NIBBLE_INLINE std::size_t panels_bytes(shape s) noexcept {
 template <any_format F>
 class panel_tensor {
 public:
-    using format = F;
+    using format = F;  ///< of the packed rows it was made of
 
     NIBBLE_INLINE panel_tensor() noexcept = default;
+    /// Rows.
     NIBBLE_INLINE std::size_t rows() const noexcept { return shape_.rows; }
+    /// Columns: elements of a row.
     NIBBLE_INLINE std::size_t cols() const noexcept { return shape_.cols; }
+    /// Rows and columns.
     NIBBLE_INLINE nibble::shape shape() const noexcept { return shape_; }
+    /// The first panel.
     NIBBLE_INLINE const std::byte* data() const noexcept { return memory_.data(); }
     /// Memory that panels and packed rows take.
     NIBBLE_INLINE std::span<const std::byte> bytes() const noexcept { return memory_.bytes(); }
+    /// False only for a tensor that was moved from or never made.
     NIBBLE_INLINE bool valid() const noexcept { return memory_.data() != nullptr || shape_.elements() == 0; }
     /// Bytes of one panel of 16 rows.
     NIBBLE_INLINE std::size_t panel_bytes() const noexcept requires affine_format<F> { return panel::bytes(panel::rows, shape_.cols, F::parts); }
     /// The packed rows, behind the panels.
     NIBBLE_INLINE packed_view<F> packed() const noexcept { return {memory_.data() + detail::panels_bytes<F>(shape_), shape_}; }
 
+    /// For repack(): takes over memory that is in panel order.
     NIBBLE_INLINE panel_tensor(aligned_buffer memory, nibble::shape s) noexcept : memory_(std::move(memory)), shape_(s) {}
 
 private:

@@ -21,10 +21,10 @@ enum class nonfinite : std::uint8_t {
 
 /// How to quantize. The default is what ggml does, in the calling thread.
 struct quantize_options {
-    search how = search::reference;
+    search how = search::reference;  ///< effort that goes into scales and codes
     std::span<const float> importance = {};     ///< one weight a column (finite, not negative), or empty
-    nonfinite on_nonfinite = nonfinite::error;
-    executor threads = {};
+    nonfinite on_nonfinite = nonfinite::error;  ///< what to do with NaN, infinities and oversized values
+    executor threads = {};  ///< who works; by default the calling thread
 };
 
 NIBBLE_NAMESPACE_END
@@ -176,6 +176,7 @@ inline status check_importance(const quantize_options& options, std::size_t cols
 template <any_format F>
 class quantizer {
 public:
+    /// Remembers the options. Importance and executor are referred to, not copied.
     explicit quantizer(quantize_options options = {}) noexcept : options_(options) {}
 
     /// Allocates the packed tensor: x[rows][cols] to the same shape in format F.

@@ -14,11 +14,13 @@ NIBBLE_NAMESPACE_BEGIN
 /// Owns `size()` uninitialised bytes, aligned to a cache line.
 class aligned_buffer {
 public:
-    static constexpr std::size_t alignment = 64;
+    static constexpr std::size_t alignment = 64;  ///< of data(), in bytes: a cache line
 
     NIBBLE_INLINE aligned_buffer() noexcept = default;
+    /// Leaves `other` empty.
     NIBBLE_INLINE aligned_buffer(aligned_buffer&& other) noexcept
         : data_(std::exchange(other.data_, nullptr)), size_(std::exchange(other.size_, 0)) {}
+    /// Swaps.
     NIBBLE_INLINE aligned_buffer& operator=(aligned_buffer&& other) noexcept {
         std::swap(data_, other.data_);
         std::swap(size_, other.size_);
@@ -37,10 +39,15 @@ public:
         return result<aligned_buffer>(std::move(buffer));
     }
 
+    /// The bytes; null if there are none.
     NIBBLE_INLINE std::byte* data() noexcept { return data_; }
+    /// The bytes; null if there are none.
     NIBBLE_INLINE const std::byte* data() const noexcept { return data_; }
+    /// Bytes that were asked for.
     NIBBLE_INLINE std::size_t size() const noexcept { return size_; }
+    /// All bytes.
     NIBBLE_INLINE std::span<std::byte> bytes() noexcept { return {data_, size_}; }
+    /// All bytes.
     NIBBLE_INLINE std::span<const std::byte> bytes() const noexcept { return {data_, size_}; }
     /// The start of the memory as floats.
     NIBBLE_INLINE float* floats() noexcept { return reinterpret_cast<float*>(data_); }

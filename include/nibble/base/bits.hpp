@@ -24,8 +24,10 @@ using uint_of = std::conditional_t<Bytes == 1, std::uint8_t,
 /// A number as files store it: little endian, alignment 1. Blocks are made of these, so that any byte span can hold them.
 template <class T>
 struct stored {
+    /// as files hold them
     std::uint8_t bytes[sizeof(T)];
 
+    /// The number.
     NIBBLE_INLINE constexpr T get() const noexcept {
         uint_of<sizeof(T)> bits = 0;
         for (std::size_t i = 0; i < sizeof(T); ++i) {
@@ -33,6 +35,7 @@ struct stored {
         }
         return bit_cast<T>(bits);
     }
+    /// Stores the number.
     NIBBLE_INLINE constexpr void set(T value) noexcept {
         const auto bits = bit_cast<uint_of<sizeof(T)>>(value);
         for (std::size_t i = 0; i < sizeof(T); ++i) bytes[i] = static_cast<std::uint8_t>(bits >> (8 * i));

@@ -14,7 +14,7 @@ NIBBLE_NAMESPACE_BEGIN
 
 /// What went wrong. The names are stable; a program may switch on them.
 enum class errc : std::uint8_t {
-    ok = 0,
+    ok = 0,  ///< nothing went wrong
     // calls
     invalid_argument,  ///< null pointer with a size, empty callable, option out of its range
     size_mismatch,     ///< a span is not as long as the shape says
@@ -87,14 +87,18 @@ NIBBLE_INLINE constexpr std::string_view describe(errc code) noexcept {
 class [[nodiscard]] status {
 public:
     NIBBLE_INLINE constexpr status() noexcept = default;
+    /// What happened, in its general words.
     NIBBLE_INLINE constexpr status(errc code) noexcept : code_(code) {}  // NOLINT(google-explicit-constructor)
     /// @param detail a string literal (or text that outlives the status) that replaces the general sentence of the code
     /// @param where  a position that helps to find the cause: byte offset in a file, or element index in a call
     NIBBLE_INLINE constexpr status(errc code, std::string_view detail, std::uint64_t where = 0) noexcept
         : detail_(detail), where_(where), code_(code) {}
 
+    /// True: nothing went wrong.
     NIBBLE_INLINE constexpr explicit operator bool() const noexcept { return code_ == errc::ok; }
+    /// errc::ok, or what went wrong.
     NIBBLE_INLINE constexpr errc error() const noexcept { return code_; }
+    /// A sentence that says what to do.
     NIBBLE_INLINE constexpr std::string_view message() const noexcept { return detail_.empty() ? describe(code_) : detail_; }
     /// Byte offset in a file or element index in a call; 0 where it means nothing.
     NIBBLE_INLINE constexpr std::uint64_t where() const noexcept { return where_; }
@@ -110,18 +114,24 @@ private:
 template <class T>
 class [[nodiscard]] result {
 public:
-    using value_type = T;
+    using value_type = T;  ///< what a success holds
 
+    /// Success.
     NIBBLE_INLINE result(T value) noexcept : value_(std::move(value)) {}  // NOLINT(google-explicit-constructor)
+    /// Failure; a status without an error becomes errc::invalid_argument.
     NIBBLE_INLINE result(nibble::status why) noexcept : why_(why ? nibble::status(errc::invalid_argument) : why) {}  // NOLINT
+    /// Failure.
     NIBBLE_INLINE result(errc code) noexcept : result(nibble::status(code)) {}                               // NOLINT
 
+    /// Copies.
     NIBBLE_INLINE result(const result& other) noexcept requires std::is_copy_constructible_v<T> : why_(other.why_) {
         if (other) std::construct_at(&value_, other.value_);
     }
+    /// Moves the value.
     NIBBLE_INLINE result(result&& other) noexcept : why_(other.why_) {
         if (other) std::construct_at(&value_, std::move(other.value_));
     }
+    /// Replaces value and outcome.
     NIBBLE_INLINE result& operator=(result other) noexcept {
         if (*this) std::destroy_at(&value_);
         why_ = other.why_;
@@ -132,20 +142,32 @@ public:
         if (*this) std::destroy_at(&value_);
     }
 
+    /// True: there is a value.
     NIBBLE_INLINE explicit operator bool() const noexcept { return static_cast<bool>(why_); }
+    /// errc::ok, or what went wrong.
     NIBBLE_INLINE errc error() const noexcept { return why_.error(); }
+    /// A sentence that says what to do; empty after a success.
     NIBBLE_INLINE std::string_view message() const noexcept { return why_.message(); }
+    /// See status::where().
     NIBBLE_INLINE std::uint64_t where() const noexcept { return why_.where(); }
     /// The outcome without the value.
     NIBBLE_INLINE nibble::status status() const noexcept { return why_; }
 
+    /// The value; only after a success.
     NIBBLE_INLINE T& operator*() & noexcept { return value_; }
+    /// The value; only after a success.
     NIBBLE_INLINE const T& operator*() const& noexcept { return value_; }
+    /// The value, to be moved from; only after a success.
     NIBBLE_INLINE T&& operator*() && noexcept { return std::move(value_); }
+    /// Member of the value; only after a success.
     NIBBLE_INLINE T* operator->() noexcept { return &value_; }
+    /// Member of the value; only after a success.
     NIBBLE_INLINE const T* operator->() const noexcept { return &value_; }
+    /// The value; only after a success.
     NIBBLE_INLINE T& value() & noexcept { return value_; }
+    /// The value; only after a success.
     NIBBLE_INLINE const T& value() const& noexcept { return value_; }
+    /// The value, to be moved from; only after a success.
     NIBBLE_INLINE T&& value() && noexcept { return std::move(value_); }
 
 private:

@@ -46,6 +46,7 @@ inline bool is_supported(isa level) noexcept { return (internal::supported_level
 /// other threads see the limit too. A level that does not run here becomes its nearest ancestor that does.
 class scoped_isa {
 public:
+    /// Sets the limit; the destructor brings the former level back.
     explicit scoped_isa(isa limit) noexcept : before_(active_isa()) {
         const isa level = internal::best_level(internal::supported_levels(), limit);
         detail::level_cache.store(static_cast<int>(level) + 1, std::memory_order_relaxed);

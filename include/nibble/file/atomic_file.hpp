@@ -42,7 +42,9 @@ struct write_options {
 class atomic_file {
 public:
     NIBBLE_INLINE atomic_file() noexcept = default;
+    /// Leaves `other` without a file.
     NIBBLE_INLINE atomic_file(atomic_file&& other) noexcept { swap(other); }
+    /// Removes the temporary file that this one had.
     NIBBLE_INLINE atomic_file& operator=(atomic_file&& other) noexcept {
         swap(other);
         return *this;

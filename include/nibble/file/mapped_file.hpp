@@ -36,8 +36,10 @@ enum class links : std::uint8_t {
 class mapped_file {
 public:
     NIBBLE_INLINE mapped_file() noexcept = default;
+    /// Leaves `other` without bytes.
     NIBBLE_INLINE mapped_file(mapped_file&& other) noexcept
         : copy_(std::move(other.copy_)), bytes_(std::exchange(other.bytes_, {})), mapped_(std::exchange(other.mapped_, false)) {}
+    /// Swaps.
     NIBBLE_INLINE mapped_file& operator=(mapped_file&& other) noexcept {
         std::swap(copy_, other.copy_);
         std::swap(bytes_, other.bytes_);

@@ -25,6 +25,7 @@ public:
     status write(std::span<const std::byte> bytes) noexcept {
         return bytes_.append(bytes.data(), bytes.size()) ? status() : status(errc::out_of_memory, "no memory for the bytes of the file");
     }
+    /// All that was written.
     NIBBLE_INLINE std::span<const std::byte> bytes() const noexcept { return bytes_.view(); }
 
 private:

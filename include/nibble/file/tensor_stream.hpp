@@ -21,6 +21,7 @@ namespace file {
 template <class Header, sink Sink>
 class tensor_stream {
 public:
+    /// Takes over the sink; nothing is written before begin().
     NIBBLE_INLINE explicit tensor_stream(Sink to) noexcept : sink_(std::move(to)) {}
 
     /// Writes all that precedes the data.
@@ -57,6 +58,7 @@ public:
     }
     /// The current tensor is the one with this index; tensor_count() after the last.
     NIBBLE_INLINE std::size_t current_tensor() const noexcept { return tensor_; }
+    /// Tensors that were described.
     NIBBLE_INLINE std::size_t tensor_count() const noexcept { return header_.tensor_count(); }
 
     /// Checks that all data came and makes the file final.
@@ -70,11 +72,13 @@ public:
         else return {};
     }
 
+    /// The sink.
     NIBBLE_INLINE const Sink& destination() const noexcept { return sink_; }
 
 protected:
     /// The header while it may still change; null from begin() on.
     NIBBLE_INLINE Header* description() noexcept { return phase_ == phase::describe ? &header_ : nullptr; }
+    /// What a description after begin() gets.
     static status late() noexcept { return {errc::invalid_argument, "the header was written already: describe everything before begin()"}; }
 
 private:

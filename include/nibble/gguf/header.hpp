@@ -66,6 +66,7 @@ public:
     status set(std::string_view key, T value) noexcept {
         return put(key, type_of<T>, [&] { return append(value); });
     }
+    /// Sets a key to a string, which must be UTF-8.
     status set(std::string_view key, std::string_view value) noexcept {
         if (!is_utf8(value)) return {errc::bad_utf8, "a string for the metadata is not UTF-8"};
         return put(key, value_type::string, [&] { return append_text(value); });
@@ -128,6 +129,7 @@ public:
         total_ += *bytes + largest_alignment;
         return {};
     }
+    /// The same with a list of dimensions.
     status add_tensor(std::string_view name, std::uint32_t type, std::initializer_list<std::uint64_t> shape) noexcept {
         return add_tensor(name, type, std::span(shape.begin(), shape.size()));
     }
@@ -136,6 +138,7 @@ public:
         return add_tensor(info.name, info.type, std::span(info.shape).first(info.dims == 0 ? 1 : info.dims));
     }
 
+    /// Tensors so far.
     NIBBLE_INLINE std::size_t tensor_count() const noexcept { return tensors_.size(); }
     /// Bytes of a tensor's data, without padding.
     NIBBLE_INLINE std::uint64_t tensor_bytes(std::size_t i) const noexcept { return tensors_[i].bytes; }
@@ -143,6 +146,7 @@ public:
     NIBBLE_INLINE std::uint64_t padding_after(std::size_t i) const noexcept {
         return padded(tensors_[i].bytes, alignment_) - tensors_[i].bytes;
     }
+    /// Bytes that tensors are aligned to.
     NIBBLE_INLINE std::uint64_t alignment() const noexcept { return alignment_; }
 
     /// Writes everything that precedes the tensor data, padded to the alignment, in one piece.

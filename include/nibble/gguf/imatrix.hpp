@@ -65,6 +65,7 @@ public:
         return result<imatrix>(std::move(m));
     }
 
+    /// All entries in the order of the file.
     NIBBLE_INLINE std::span<const imatrix_entry> entries() const noexcept { return entries_.view(); }
     /// The entry for a tensor of weights, or nullptr.
     const imatrix_entry* find(std::string_view name) const noexcept {

@@ -47,8 +47,8 @@ struct read_notes {
 
 /// A key of the metadata and its value.
 struct metadata_entry {
-    std::string_view key{};
-    value_view value{};
+    std::string_view key{};  ///< as the file spells it
+    value_view value{};      ///< a view into the file
 };
 
 /// What a GGUF file says about itself. It owns its two lists; names, values and tensor data are views into the file's bytes, which must

@@ -71,8 +71,8 @@ NIBBLE_INLINE constexpr const file_type* find_file_type(std::string_view text) n
 
 /// What the rules want to know of a model.
 struct model_facts {
-    std::string_view architecture{};
-    std::uint64_t layers = 0;
+    std::string_view architecture{};  ///< `general.architecture`, e.g. "llama"
+    std::uint64_t layers = 0;  ///< blocks of the model
     std::uint64_t heads = 0;     ///< of the first layer
     std::uint64_t heads_kv = 0;  ///< heads of keys and values, of the first layer
     std::uint64_t experts = 0;   ///< 0 in a model without
@@ -139,6 +139,7 @@ enum class choice_reason : std::uint8_t {
     option,      ///< recipe_options, or the override of that tensor
     fallback,    ///< its rows do not fit the wanted type
 };
+/// Its name in reports.
 NIBBLE_INLINE constexpr std::string_view name_of(choice_reason why) noexcept {
     constexpr std::string_view names[] = {"kept", "file type", "rule", "option", "fallback"};
     return names[static_cast<std::size_t>(why)];
@@ -148,16 +149,18 @@ NIBBLE_INLINE constexpr std::string_view name_of(choice_reason why) noexcept {
 struct type_choice {
     std::uint32_t type = 0;                    ///< GGUF number
     std::uint32_t wanted = 0;                  ///< what it would be without the fallback
-    choice_reason why = choice_reason::kept;
+    choice_reason why = choice_reason::kept;   ///< which rule decided
     bool wants_importance = false;             ///< poor without importance; llama.cpp would refuse
 };
 
 /// Chooses types. First announce() every tensor of the model, then choose() for each of them in recipe_order: some rules count.
 class recipe {
 public:
+    /// For one file; refers to `type` and the texts in `facts`.
     recipe(const file_type& type, const model_facts& facts, const recipe_options& options = {}) noexcept
         : file_(type), facts_(facts), options_(options), default_(find_tensor_type(type.type)) {}
 
+    /// Tells of a tensor: some rules depend on how many of a kind there are.
     void announce(std::string_view name) noexcept {
         const std::string_view kind = pattern_kind(name);
         if (kind == "attn_v") ++attn_v_.count;

@@ -20,7 +20,7 @@ inline constexpr std::uint64_t largest_alignment = 1u << 20;
 
 /// A tensor of a file. Owns nothing: name and data are views into the file's bytes.
 struct tensor_info {
-    std::string_view name{};
+    std::string_view name{};                                 ///< any bytes: escape before printing
     std::uint32_t type = 0;                                  ///< GGUF type number; traits_of(type) knows its block
     std::uint32_t dims = 0;                                  ///< dimensions that the file lists, 0 to 4
     std::array<std::uint64_t, most_dims> shape{1, 1, 1, 1};  ///< elements, row length first; 1 where the file lists none

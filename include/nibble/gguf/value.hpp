@@ -73,10 +73,12 @@ public:
     ///         `from`), errc::unsupported_nesting (an array of arrays)
     static result<value_view> parse(std::uint32_t type, std::span<const std::byte> from, std::uint64_t where = 0) noexcept;
 
+    /// The type that the file gives.
     NIBBLE_INLINE value_type type() const noexcept { return type_; }
     /// The bytes of the value exactly as they stand in the file, after its type: a string with its length, an array with its element
     /// type and count.
     NIBBLE_INLINE std::span<const std::byte> raw() const noexcept { return raw_; }
+    /// True for an array.
     NIBBLE_INLINE bool is_array() const noexcept { return type_ == value_type::array && raw_.size() >= array_head; }
     /// Type of an array's elements; type() for everything else.
     NIBBLE_INLINE value_type element_type() const noexcept {
@@ -140,6 +142,7 @@ public:
     std::optional<value_view> at(std::uint64_t i) const noexcept;
     /// The elements of an array, one after the other; an empty range for everything else.
     NIBBLE_INLINE iterator begin() const noexcept;
+    /// The end of every array.
     NIBBLE_INLINE static std::default_sentinel_t end() noexcept { return {}; }
 
 private:
@@ -161,17 +164,21 @@ private:
 /// Walks over the elements of an array that parse() has checked.
 class value_view::iterator {
 public:
-    using value_type = value_view;
-    using difference_type = std::ptrdiff_t;
+    using value_type = value_view;           ///< elements are values too
+    using difference_type = std::ptrdiff_t;  ///< as iterators have it
 
     NIBBLE_INLINE iterator() noexcept = default;
+    /// The element.
     NIBBLE_INLINE value_view operator*() const noexcept { return {type_, {at_, bytes()}}; }
+    /// To the next element.
     NIBBLE_INLINE iterator& operator++() noexcept {
         at_ += bytes();
         --left_;
         return *this;
     }
+    /// To the next element.
     NIBBLE_INLINE void operator++(int) noexcept { ++*this; }
+    /// True behind the last element.
     NIBBLE_INLINE bool operator==(std::default_sentinel_t) const noexcept { return left_ == 0; }
 
 private:

@@ -35,20 +35,25 @@ class basic_writer : public file::tensor_stream<header, Sink> {
 public:
     using file::tensor_stream<header, Sink>::tensor_stream;
 
+    /// See header::set().
     template <class T>
     status set(std::string_view key, const T& value) noexcept {
         return describe([&](header& h) noexcept { return h.set(key, value); });
     }
+    /// See header::set_array().
     template <class Range>
     status set_array(std::string_view key, const Range& values) noexcept {
         return describe([&](header& h) noexcept { return h.set_array(key, values); });
     }
+    /// See header::add_tensor().
     status add_tensor(std::string_view name, std::uint32_t type, std::span<const std::uint64_t> shape) noexcept {
         return describe([&](header& h) noexcept { return h.add_tensor(name, type, shape); });
     }
+    /// See header::add_tensor().
     status add_tensor(std::string_view name, std::uint32_t type, std::initializer_list<std::uint64_t> shape) noexcept {
         return add_tensor(name, type, std::span(shape.begin(), shape.size()));
     }
+    /// See header::add_tensor().
     status add_tensor(const tensor_info& info) noexcept {
         return describe([&](header& h) noexcept { return h.add_tensor(info); });
     }

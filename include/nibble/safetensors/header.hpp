@@ -102,12 +102,14 @@ public:
         total_ += *bytes;
         return {};
     }
+    /// The same with a list of dimensions.
     status add_tensor(std::string_view name, dtype type, std::initializer_list<std::uint64_t> shape) noexcept {
         return add_tensor(name, type, std::span(shape.begin(), shape.size()));
     }
     /// Appends a tensor that was read.
     status add_tensor(const tensor_info& info) noexcept { return add_tensor(info.name, info.type, info.shape); }
 
+    /// Tensors so far.
     NIBBLE_INLINE std::size_t tensor_count() const noexcept { return tensors_.size(); }
     /// Bytes of a tensor's data.
     NIBBLE_INLINE std::uint64_t tensor_bytes(std::size_t i) const noexcept { return tensors_[i].bytes; }

@@ -35,9 +35,9 @@ inline constexpr std::size_t most_shards = 10'000;
 
 /// A tensor and the file that holds it.
 struct index_entry {
-    std::string_view tensor{};
-    std::string_view file{};
-    std::size_t shard = 0;  ///< position in index::files()
+    std::string_view tensor{};  ///< its name
+    std::string_view file{};    ///< a plain file name
+    std::size_t shard = 0;      ///< position in index::files()
 };
 
 /// The index of a model in several files. It owns its lists; names are views into it or into the bytes, which must outlive it.

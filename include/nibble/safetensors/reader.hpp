@@ -32,8 +32,8 @@ struct read_options {
 
 /// A text that the file carries along.
 struct metadata_entry {
-    std::string_view key{};
-    std::string_view value{};
+    std::string_view key{};    ///< as the file spells it, unescaped
+    std::string_view value{};  ///< likewise
 };
 
 /// What a safetensors file says about itself. It owns its lists; tensor data are views into the file's bytes, which must outlive the

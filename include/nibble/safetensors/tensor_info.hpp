@@ -22,8 +22,8 @@ inline constexpr std::string_view metadata_name = "__metadata__";
 
 /// A tensor of a file. Owns nothing: its parts are views into the reader and the file's bytes.
 struct tensor_info {
-    std::string_view name{};
-    dtype type{};
+    std::string_view name{};                 ///< any UTF-8: escape before printing
+    dtype type{};                            ///< of the elements
     std::span<const std::uint64_t> shape{};  ///< in elements, row length last; empty for a single number
     std::uint64_t offset = 0;                ///< bytes from the start of the data section
     std::span<const std::byte> data{};       ///< at any address

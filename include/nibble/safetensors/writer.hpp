@@ -34,15 +34,19 @@ class basic_writer : public file::tensor_stream<header, Sink> {
 public:
     using file::tensor_stream<header, Sink>::tensor_stream;
 
+    /// See header::set().
     status set(std::string_view key, std::string_view value) noexcept {
         return describe([&](header& h) noexcept { return h.set(key, value); });
     }
+    /// See header::add_tensor().
     status add_tensor(std::string_view name, dtype type, std::span<const std::uint64_t> shape) noexcept {
         return describe([&](header& h) noexcept { return h.add_tensor(name, type, shape); });
     }
+    /// See header::add_tensor().
     status add_tensor(std::string_view name, dtype type, std::initializer_list<std::uint64_t> shape) noexcept {
         return add_tensor(name, type, std::span(shape.begin(), shape.size()));
     }
+    /// See header::add_tensor().
     status add_tensor(const tensor_info& info) noexcept { return add_tensor(info.name, info.type, info.shape); }
 
 private:

@@ -55,11 +55,17 @@ public:
         v.shape_ = s;
         return v;
     }
+    /// The format.
     NIBBLE_INLINE constexpr format_id id() const noexcept { return id_; }
+    /// All packed rows.
     NIBBLE_INLINE constexpr std::span<const std::byte> bytes() const noexcept { return bytes_; }
+    /// Where the packed rows start.
     NIBBLE_INLINE constexpr const std::byte* data() const noexcept { return bytes_.data(); }
+    /// Rows and columns.
     NIBBLE_INLINE constexpr nibble::shape shape() const noexcept { return shape_; }
+    /// Rows.
     NIBBLE_INLINE constexpr std::size_t rows() const noexcept { return shape_.rows; }
+    /// Columns: elements of a row.
     NIBBLE_INLINE constexpr std::size_t cols() const noexcept { return shape_.cols; }
     /// The typed view; only for the format that id() names.
     template <any_format F>

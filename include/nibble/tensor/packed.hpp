@@ -72,6 +72,7 @@ template <any_format F>
 class packed_span : public detail::packed_rows<F, std::byte> {
 public:
     using detail::packed_rows<F, std::byte>::packed_rows;
+    /// What may be written may be read.
     NIBBLE_INLINE constexpr operator packed_view<F>() const noexcept {  // NOLINT(google-explicit-constructor)
         return this->size_ == this->unknown ? packed_view<F>(this->data_, this->shape_)
                                             : packed_view<F>(std::span<const std::byte>(this->data_, this->size_), this->shape_);
@@ -82,7 +83,7 @@ public:
 template <any_format F>
 class packed_tensor {
 public:
-    using format = F;
+    using format = F;  ///< of the rows
 
     NIBBLE_INLINE packed_tensor() noexcept = default;
     /// Allocates; the bytes are uninitialised. errc::overflow, errc::out_of_memory.
@@ -97,18 +98,30 @@ public:
         return result<packed_tensor>(std::move(tensor));
     }
 
+    /// The rows, to be written.
     NIBBLE_INLINE packed_span<F> span() noexcept { return {memory_.data(), shape_}; }
+    /// The rows, to be read.
     NIBBLE_INLINE packed_view<F> view() const noexcept { return {memory_.data(), shape_}; }
+    /// The same as span().
     NIBBLE_INLINE operator packed_span<F>() noexcept { return span(); }        // NOLINT(google-explicit-constructor)
+    /// The same as view().
     NIBBLE_INLINE operator packed_view<F>() const noexcept { return view(); }  // NOLINT(google-explicit-constructor)
 
+    /// The first row, 64-byte aligned.
     NIBBLE_INLINE std::byte* data() noexcept { return memory_.data(); }
+    /// The first row, 64-byte aligned.
     NIBBLE_INLINE const std::byte* data() const noexcept { return memory_.data(); }
+    /// Rows.
     NIBBLE_INLINE std::size_t rows() const noexcept { return shape_.rows; }
+    /// Columns: elements of a row.
     NIBBLE_INLINE std::size_t cols() const noexcept { return shape_.cols; }
+    /// Rows and columns.
     NIBBLE_INLINE nibble::shape shape() const noexcept { return shape_; }
+    /// The bytes of row i, which must exist.
     NIBBLE_INLINE std::span<const std::byte> row(std::size_t i) const noexcept { return view().row(i); }
+    /// All rows.
     NIBBLE_INLINE std::span<std::byte> bytes() noexcept { return memory_.bytes(); }
+    /// All rows.
     NIBBLE_INLINE std::span<const std::byte> bytes() const noexcept { return memory_.bytes(); }
 
 private:

@@ -11,14 +11,15 @@ NIBBLE_NAMESPACE_BEGIN
 
 /// rows x cols, row-major; blocks run along a row. GGUF's dimensions are the other way round: cols is its first.
 struct shape {
-    std::size_t rows = 0;
-    std::size_t cols = 0;
+    std::size_t rows = 0;  ///< rows: outputs of a product
+    std::size_t cols = 0;  ///< columns: elements of a row, inputs of a product
 
     /// rows * cols; 0 if that does not fit (no view of such a shape can be valid).
     NIBBLE_INLINE constexpr std::size_t elements() const noexcept {
         std::size_t product = 0;
         return checked_multiply(rows, cols, product) ? product : 0;
     }
+    /// Same rows and columns.
     NIBBLE_INLINE friend constexpr bool operator==(shape, shape) noexcept = default;
 };
 
@@ -29,18 +30,26 @@ public:
     NIBBLE_INLINE constexpr dense_view() noexcept = default;
     /// @param data rows * cols elements, which must outlive the view
     NIBBLE_INLINE constexpr dense_view(T* data, nibble::shape s) noexcept : data_(data), shape_(s) {}
+    /// Remembers the length of the span; calls refuse a view whose length does not fit its shape.
     NIBBLE_INLINE constexpr dense_view(std::span<T> data, nibble::shape s) noexcept : data_(data.data()), shape_(s), size_(data.size()) {}
     /// A mutable view is also a const one.
     NIBBLE_INLINE constexpr operator dense_view<const T>() const noexcept {  // NOLINT(google-explicit-constructor)
         return size_ == unknown ? dense_view<const T>(data_, shape_) : dense_view<const T>(std::span<const T>(data_, size_), shape_);
     }
 
+    /// Where the data starts; null in an empty view.
     NIBBLE_INLINE constexpr T* data() const noexcept { return data_; }
+    /// Rows.
     NIBBLE_INLINE constexpr std::size_t rows() const noexcept { return shape_.rows; }
+    /// Columns: elements of a row.
     NIBBLE_INLINE constexpr std::size_t cols() const noexcept { return shape_.cols; }
+    /// Rows and columns.
     NIBBLE_INLINE constexpr nibble::shape shape() const noexcept { return shape_; }
+    /// Row i, which must exist.
     NIBBLE_INLINE constexpr std::span<T> row(std::size_t i) const noexcept { return {data_ + i * shape_.cols, shape_.cols}; }
+    /// All elements, row by row.
     NIBBLE_INLINE constexpr std::span<T> elements() const noexcept { return {data_, shape_.elements()}; }
+    /// The same as bytes.
     NIBBLE_INLINE std::span<const std::byte> bytes() const noexcept { return std::as_bytes(elements()); }
 
     /// The shape fits in memory and agrees with the span that the view was made of, and there is data unless the shape is empty.
