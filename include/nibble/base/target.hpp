@@ -38,9 +38,11 @@
 #define NIBBLE_EXACT_END
 #endif
 #else
-#define NIBBLE_TARGET_BEGIN(features) _Pragma("GCC push_options") NIBBLE_PRAGMA(GCC target(features))
-#define NIBBLE_TARGET_END _Pragma("GCC pop_options")
-// -Wpsabi: lanes are passed by value, but never out of line.
+// -Wpsabi: vectors are passed by value, but never out of line.
+#define NIBBLE_TARGET_BEGIN(features) \
+    _Pragma("GCC push_options") NIBBLE_PRAGMA(GCC target(features)) \
+    _Pragma("GCC diagnostic push") _Pragma("GCC diagnostic ignored \"-Wpsabi\"")
+#define NIBBLE_TARGET_END _Pragma("GCC diagnostic pop") _Pragma("GCC pop_options")
 #define NIBBLE_EXACT_BEGIN \
     _Pragma("GCC push_options") _Pragma("GCC optimize(\"fp-contract=off\", \"no-fast-math\")") \
     _Pragma("GCC diagnostic push") _Pragma("GCC diagnostic ignored \"-Wpsabi\"")
