@@ -14,6 +14,7 @@
 
 #include "nibble/base/config.hpp"
 #include "nibble/base/result.hpp"
+#include "nibble/format/list.hpp"
 #include "nibble/gguf/reader.hpp"
 #include "nibble/gguf/recipe_rules.hpp"
 #include "nibble/gguf/tensor_info.hpp"
@@ -31,9 +32,21 @@ NIBBLE_INLINE constexpr bool same_name(std::string_view a, std::string_view b) n
     return true;
 }
 
+namespace detail {
+/// The formats of nibble as tensor types: those that ggml does not name are found here.
+inline constexpr tensor_type listed_types[] = {
+#define NIBBLE_X(format) {format::name, format::gguf_type, static_cast<std::uint32_t>(format::block_size), {}},
+    NIBBLE_FORMATS(NIBBLE_X)
+#undef NIBBLE_X
+};
+}  // namespace detail
+
 /// A tensor type by ggml's name in any case, e.g. "q4_k"; nullptr if there is none.
 NIBBLE_INLINE constexpr const tensor_type* find_tensor_type(std::string_view name) noexcept {
     for (const tensor_type& t : tensor_types) {
+        if (same_name(t.name, name)) return &t;
+    }
+    for (const tensor_type& t : detail::listed_types) {
         if (same_name(t.name, name)) return &t;
     }
     return nullptr;
@@ -41,6 +54,9 @@ NIBBLE_INLINE constexpr const tensor_type* find_tensor_type(std::string_view nam
 /// A tensor type by its number; nullptr for a number that has none.
 NIBBLE_INLINE constexpr const tensor_type* find_tensor_type(std::uint32_t number) noexcept {
     for (const tensor_type& t : tensor_types) {
+        if (t.number == number) return &t;
+    }
+    for (const tensor_type& t : detail::listed_types) {
         if (t.number == number) return &t;
     }
     return nullptr;
