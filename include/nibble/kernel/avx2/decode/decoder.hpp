@@ -27,6 +27,13 @@ inline constexpr std::size_t run_size = 256;
 template <class F>
 inline constexpr std::size_t run_bytes = run_size / F::block_size * sizeof(typename F::block);
 
+/// A run of a format whose blocks have its size.
+template <class F>
+NIBBLE_INLINE const typename F::block& block_of(const std::byte* run) noexcept {
+    static_assert(F::block_size == run_size);
+    return *reinterpret_cast<const typename F::block*>(run);
+}
+
 /// Scales and offsets of a run: lane g of scale[p] belongs to part p of group g, whose elements are 32 g + 32 / Parts * p and on.
 template <std::size_t Parts>
 struct run_scales {

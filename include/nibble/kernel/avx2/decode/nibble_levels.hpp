@@ -1,0 +1,145 @@
+// Nibbles that stand for one of sixteen levels: the table is a register, and the look-up a shuffle of bytes.
+#pragma once
+
+#include "nibble/base/float8.hpp"
+#include "nibble/format/levels.hpp"
+#include "nibble/kernel/avx2/decode/decoder.hpp"
+#include "nibble/kernel/avx2/decode/tools.hpp"
+
+#if defined(NIBBLE_X86)
+NIBBLE_TARGET_BEGIN_AVX2
+NIBBLE_BASELINE_BEGIN
+namespace avx2 {
+
+namespace detail {
+template <class Levels>
+struct level_bytes {
+    alignas(16) std::uint8_t values[16];
+
+    consteval level_bytes() noexcept : values{} {
+        for (int code = 0; code < 16; ++code) values[code] = level_byte<Levels>(code);
+    }
+};
+template <class Levels>
+inline constexpr level_bytes<Levels> level_bytes_of{};
+}  // namespace detail
+
+/// Nibbles to unsigned levels.
+template <class Levels>
+NIBBLE_INLINE __m256i look_up(__m256i nibbles) noexcept {
+    const __m128i table = _mm_load_si128(reinterpret_cast<const __m128i*>(detail::level_bytes_of<Levels>.values));
+    return _mm256_shuffle_epi8(_mm256_broadcastsi128_si256(table), nibbles);
+}
+
+template <class F, class Levels>
+struct layout_decoder<F, layout::split_nibble_levels<Levels>> {
+    static constexpr bool in_registers = true;
+    static constexpr int zero = Levels::zero;
+
+    NIBBLE_INLINE static run_scales<1> scales(const std::byte* run) noexcept { return centered<zero>(load_halves<sizeof(typename F::block)>(run)); }
+    template <int Group>
+    NIBBLE_INLINE static __m256i codes(const std::byte* run) noexcept {
+        return look_up<Levels>(split_nibbles(run + Group * sizeof(typename F::block) + 2));
+    }
+};
+
+template <class F, class Levels>
+struct layout_decoder<F, layout::nibble_levels_super_block<Levels>> {
+    static constexpr bool in_registers = true;
+    static constexpr int zero = Levels::zero;
+
+    NIBBLE_INLINE static run_scales<1> scales(const std::byte* run) noexcept {
+        std::uint16_t high;
+        std::uint32_t low;
+        __builtin_memcpy(&high, run + 2, 2);
+        __builtin_memcpy(&low, run + 4, 4);
+        const __m256i nibbles = _mm256_srlv_epi32(_mm256_set1_epi32(static_cast<int>(low)), _mm256_setr_epi32(0, 4, 8, 12, 16, 20, 24, 28));
+        // The upper bits of sub-scale j to bits 4 and 5: 16 or more positions to the left, then back.
+        const __m256i pairs = _mm256_srlv_epi32(_mm256_set1_epi32(high << 4), _mm256_setr_epi32(0, 2, 4, 6, 8, 10, 12, 14));
+        const __m256i sub_scales =
+            _mm256_or_si256(_mm256_and_si256(nibbles, _mm256_set1_epi32(15)), _mm256_and_si256(pairs, _mm256_set1_epi32(48)));
+        return centered<zero>(_mm256_mul_ps(broadcast_half(run), _mm256_cvtepi32_ps(_mm256_sub_epi32(sub_scales, _mm256_set1_epi32(32)))));
+    }
+    template <int Group>
+    NIBBLE_INLINE static __m256i codes(const std::byte* run) noexcept {
+        return look_up<Levels>(split_nibbles(run + 8 + 16 * Group));
+    }
+};
+
+template <class F, class Levels>
+struct layout_decoder<F, layout::nibble_levels_with_exponent<Levels>> {
+    static constexpr bool in_registers = true;
+    static constexpr int zero = Levels::zero;
+
+    NIBBLE_INLINE static run_scales<1> scales(const std::byte* run) noexcept {
+        const auto exponent = [run](int g) NIBBLE_LAMBDA_INLINE { return static_cast<int>(run[g * static_cast<int>(sizeof(typename F::block))]); };
+        const __m256i e = _mm256_setr_epi32(exponent(0), exponent(1), exponent(2), exponent(3), exponent(4), exponent(5), exponent(6), exponent(7));
+        // 2^(e - 128); the two smallest are subnormal.
+        const __m256i normal = _mm256_slli_epi32(_mm256_sub_epi32(e, _mm256_set1_epi32(1)), 23);
+        const __m256i subnormal = _mm256_sllv_epi32(_mm256_set1_epi32(0x200000), e);
+        __m256i scale = _mm256_blendv_epi8(normal, subnormal, _mm256_cmpgt_epi32(_mm256_set1_epi32(2), e));
+        // Exponents that the reference writes for blocks of tiny values, whose levels are all zero.
+        const __m256i wrapped = _mm256_cmpgt_epi32(e, _mm256_set1_epi32(231));
+        if (!_mm256_testz_si256(wrapped, wrapped)) scale = without_empty(run, scale);
+        return centered<zero>(_mm256_castsi256_ps(scale));
+    }
+    template <int Group>
+    NIBBLE_INLINE static __m256i codes(const std::byte* run) noexcept {
+        return look_up<Levels>(split_nibbles(run + Group * sizeof(typename F::block) + 1));
+    }
+    /// See gemv_pairs.hpp.
+    template <int Pair>
+    NIBBLE_INLINE static void pair_codes(const std::byte* run, __m256i& first, __m256i& second) noexcept {
+        constexpr std::size_t block = sizeof(typename F::block);
+        const auto* at = reinterpret_cast<const __m128i*>(run + 2 * Pair * block + 1);
+        const auto* next = reinterpret_cast<const __m128i*>(run + (2 * Pair + 1) * block + 1);
+        const __m256i bytes = _mm256_inserti128_si256(_mm256_castsi128_si256(_mm_loadu_si128(at)), _mm_loadu_si128(next), 1);
+        first = look_up<Levels>(_mm256_and_si256(bytes, _mm256_set1_epi8(15)));
+        second = look_up<Levels>(_mm256_and_si256(_mm256_srli_epi16(bytes, 4), _mm256_set1_epi8(15)));
+    }
+
+private:
+    static __m256i without_empty(const std::byte* run, __m256i scale) noexcept {
+        alignas(32) std::uint32_t bits[8];
+        _mm256_store_si256(reinterpret_cast<__m256i*>(bits), scale);
+        const __m256i none = _mm256_set1_epi8(zero);
+        for (std::size_t g = 0; g < 8; ++g) {
+            const __m256i levels = look_up<Levels>(split_nibbles(run + g * sizeof(typename F::block) + 1));
+            if (_mm256_movemask_epi8(_mm256_cmpeq_epi8(levels, none)) == -1) bits[g] = 0;
+        }
+        return _mm256_load_si256(reinterpret_cast<const __m256i*>(bits));
+    }
+};
+
+template <class F, class Levels>
+struct layout_decoder<F, layout::nibble_levels_with_float8_scales<Levels>> {
+    static constexpr bool in_registers = true;
+    static constexpr int zero = Levels::zero;
+
+    NIBBLE_INLINE static run_scales<2> scales(const std::byte* run) noexcept {
+        const auto four = [run](std::size_t block) NIBBLE_LAMBDA_INLINE {
+            int scales;
+            __builtin_memcpy(&scales, run + block * sizeof(typename F::block), 4);
+            return scales;
+        };
+        const __m128i bytes = _mm_setr_epi32(four(0), four(1), four(2), four(3));
+        const __m128i usable = _mm_andnot_si128(_mm_cmpeq_epi8(bytes, _mm_set1_epi8(0x7F)), _mm_and_si128(bytes, _mm_set1_epi8(0x7F)));
+        // E4M3 is the upper half of binary16 but for a bias of 7 instead of 15; half of the scale is wanted. Odd bytes are second parts.
+        const __m128i first = _mm_slli_epi16(_mm_and_si128(usable, _mm_set1_epi16(0xFF)), 7), second = _mm_slli_epi16(_mm_srli_epi16(usable, 8), 7);
+        const __m256 factor = _mm256_set1_ps(128.0f);
+        return centered<zero>(_mm256_mul_ps(_mm256_cvtph_ps(first), factor), _mm256_mul_ps(_mm256_cvtph_ps(second), factor));
+    }
+    template <int Group>
+    NIBBLE_INLINE static __m256i codes(const std::byte* run) noexcept {
+        const std::byte* from = run + Group / 2 * sizeof(typename F::block) + 4 + Group % 2 * 16;
+        // Eight bytes hold a sub-block of 16: its low nibbles come first.
+        const __m256i parts = _mm256_permute4x64_epi64(_mm256_castsi128_si256(_mm_loadu_si128(reinterpret_cast<const __m128i*>(from))), 0x50);
+        const __m256i nibbles = _mm256_srlv_epi64(parts, _mm256_setr_epi64x(0, 4, 0, 4));
+        return look_up<Levels>(_mm256_and_si256(nibbles, _mm256_set1_epi8(15)));
+    }
+};
+
+}  // namespace avx2
+NIBBLE_BASELINE_END
+NIBBLE_TARGET_END
+#endif

@@ -1,0 +1,67 @@
+// Codebook points: what their decoders share. An index becomes a load of the eight or four bytes of a point; signs come as bits.
+#pragma once
+
+#include "nibble/base/target.hpp"
+#include "nibble/format/codebook/books.hpp"
+
+#if defined(NIBBLE_X86)
+NIBBLE_TARGET_BEGIN_AVX2
+NIBBLE_BASELINE_BEGIN
+namespace avx2 {
+
+/// A point of eight coordinates.
+template <class Book>
+NIBBLE_INLINE long long load_point8(std::size_t index) noexcept {
+    long long bytes;
+    __builtin_memcpy(&bytes, points<Book>.values[index], 8);
+    return bytes;
+}
+/// A point of four coordinates.
+template <class Book>
+NIBBLE_INLINE int load_point4(std::size_t index) noexcept {
+    int bytes;
+    __builtin_memcpy(&bytes, points<Book>.values[index], 4);
+    return bytes;
+}
+
+/// The eighth sign of four times seven, in the low bits of each byte: it makes their number even.
+NIBBLE_INLINE std::uint32_t complete_signs(std::uint32_t sevens) noexcept {
+    std::uint32_t parity = sevens ^ (sevens >> 4);
+    parity ^= parity >> 2;
+    parity ^= parity >> 1;
+    return sevens | ((parity & 0x01010101u) << 7);
+}
+/// Four times seven bits from the lowest on, a byte each, completed.
+NIBBLE_INLINE std::uint32_t spread_signs(std::uint32_t packed) noexcept {
+    return complete_signs((packed & 0x7Fu) | ((packed & 0x3F80u) << 1) | ((packed & 0x1FC000u) << 2) | ((packed & 0xFE00000u) << 3));
+}
+
+/// -1 in the bytes whose bit is set.
+NIBBLE_INLINE __m256i mask_of_bits(std::uint32_t bits) noexcept {
+    const __m256i place = _mm256_setr_epi64x(0, 0x0101010101010101, 0x0202020202020202, 0x0303030303030303);
+    const __m256i bit = _mm256_set1_epi64x(static_cast<long long>(0x8040201008040201u));
+    const __m256i spread = _mm256_shuffle_epi8(_mm256_set1_epi32(static_cast<int>(bits)), place);
+    return _mm256_cmpeq_epi8(_mm256_and_si256(spread, bit), bit);
+}
+
+/// Zero plus magnitudes, or minus them where a bit of `signs` is set.
+template <int Zero>
+NIBBLE_INLINE __m256i with_signs(__m256i magnitudes, std::uint32_t signs) noexcept {
+    const __m256i mask = mask_of_bits(signs);
+    return _mm256_add_epi8(_mm256_sub_epi8(_mm256_xor_si256(magnitudes, mask), mask), _mm256_set1_epi8(Zero));
+}
+
+/// Sixteen nibbles as floats: the low ones of eight bytes, then the high ones.
+NIBBLE_INLINE void nibbles_to_floats(const std::uint8_t* from, __m256& low, __m256& high) noexcept {
+    const __m256i bytes = _mm256_cvtepu8_epi32(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(from)));
+    low = _mm256_cvtepi32_ps(_mm256_and_si256(bytes, _mm256_set1_epi32(15)));
+    high = _mm256_cvtepi32_ps(_mm256_srli_epi32(bytes, 4));
+}
+
+/// scale * (0.5 + code); exact.
+NIBBLE_INLINE __m256 half_more(__m256 scale, __m256 code) noexcept { return _mm256_mul_ps(scale, _mm256_add_ps(code, _mm256_set1_ps(0.5f))); }
+
+}  // namespace avx2
+NIBBLE_BASELINE_END
+NIBBLE_TARGET_END
+#endif
