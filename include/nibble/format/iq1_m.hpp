@@ -21,7 +21,7 @@ struct iq1_m {
     static constexpr std::string_view name = "iq1_m";
     static constexpr std::size_t block_size = super_block_size;
     static constexpr std::uint32_t gguf_type = 29;
-    using layout = nibble::layout::iq1_m;
+    using layout = nibble::layout::singly_shifted_points<iq1_book>;
     using companion = q8_k;
 
     struct block {

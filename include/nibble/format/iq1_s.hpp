@@ -22,7 +22,7 @@ struct iq1_s {
     static constexpr std::string_view name = "iq1_s";
     static constexpr std::size_t block_size = super_block_size;
     static constexpr std::uint32_t gguf_type = 19;
-    using layout = nibble::layout::iq1_s;
+    using layout = nibble::layout::shifted_points<iq1_book>;
     using companion = q8_k;
 
     struct block {

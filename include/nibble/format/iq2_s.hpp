@@ -21,7 +21,7 @@ struct iq2_s {
     static constexpr std::string_view name = "iq2_s";
     static constexpr std::size_t block_size = super_block_size;
     static constexpr std::uint32_t gguf_type = 22;
-    using layout = nibble::layout::iq2_s;
+    using layout = nibble::layout::points_and_signs<iq2_s_book>;
     using companion = q8_k;
 
     struct block {

@@ -23,7 +23,7 @@ struct iq2_xs {
     static constexpr std::string_view name = "iq2_xs";
     static constexpr std::size_t block_size = super_block_size;
     static constexpr std::uint32_t gguf_type = 17;
-    using layout = nibble::layout::iq2_xs;
+    using layout = nibble::layout::points_with_signs<iq2_xs_book>;
     using companion = q8_k;
 
     struct block {

@@ -23,7 +23,7 @@ struct iq2_xxs {
     static constexpr std::string_view name = "iq2_xxs";
     static constexpr std::size_t block_size = super_block_size;
     static constexpr std::uint32_t gguf_type = 16;
-    using layout = nibble::layout::iq2_xxs;
+    using layout = nibble::layout::points_beside_signs<iq2_xxs_book>;
     using companion = q8_k;
 
     struct block {

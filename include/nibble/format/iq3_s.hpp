@@ -21,7 +21,7 @@ struct iq3_s {
     static constexpr std::string_view name = "iq3_s";
     static constexpr std::size_t block_size = super_block_size;
     static constexpr std::uint32_t gguf_type = 21;
-    using layout = nibble::layout::iq3_s;
+    using layout = nibble::layout::quads_and_signs<iq3_s_book>;
     using companion = q8_k;
 
     struct block {

@@ -21,7 +21,7 @@ struct iq3_xxs {
     static constexpr std::string_view name = "iq3_xxs";
     static constexpr std::size_t block_size = super_block_size;
     static constexpr std::uint32_t gguf_type = 18;
-    using layout = nibble::layout::iq3_xxs;
+    using layout = nibble::layout::quads_beside_signs<iq3_xxs_book>;
     using companion = q8_k;
 
     struct block {

@@ -12,15 +12,16 @@ NIBBLE_BASELINE_BEGIN
 namespace avx2 {
 
 /// 16 and eight times the coordinates of four points.
+template <class Book>
 NIBBLE_INLINE __m256i load_eighths(std::size_t a, std::size_t b, std::size_t c, std::size_t d) noexcept {
     const __m256i levels =
-        _mm256_setr_epi64x(load_point8<iq1_book>(a), load_point8<iq1_book>(b), load_point8<iq1_book>(c), load_point8<iq1_book>(d));
+        _mm256_setr_epi64x(load_point8<Book>(a), load_point8<Book>(b), load_point8<Book>(c), load_point8<Book>(d));
     const __m256i eight = _mm256_set1_epi8(8);
     return _mm256_add_epi8(_mm256_sign_epi8(eight, levels), _mm256_set1_epi8(16));
 }
 
-template <class F>
-struct layout_decoder<F, layout::iq1_s> {
+template <class F, class Book>
+struct layout_decoder<F, layout::shifted_points<Book>> {
     static constexpr bool in_registers = true;
     static constexpr int zero = 16;
 
@@ -36,12 +37,12 @@ struct layout_decoder<F, layout::iq1_s> {
         const std::uint32_t high = block.high[Group].get();
         const auto index = [&](int k) NIBBLE_LAMBDA_INLINE { return block.index[4 * Group + k] | ((high >> (3 * k) << 8) & 0x700u); };
         const auto shift = static_cast<char>(1 - static_cast<int>(high >> 15 << 1));
-        return _mm256_add_epi8(load_eighths(index(0), index(1), index(2), index(3)), _mm256_set1_epi8(shift));
+        return _mm256_add_epi8(load_eighths<Book>(index(0), index(1), index(2), index(3)), _mm256_set1_epi8(shift));
     }
 };
 
-template <class F>
-struct layout_decoder<F, layout::iq1_m> {
+template <class F, class Book>
+struct layout_decoder<F, layout::singly_shifted_points<Book>> {
     static constexpr bool in_registers = true;
     static constexpr int zero = 16;
 
@@ -72,7 +73,7 @@ struct layout_decoder<F, layout::iq1_m> {
         const __m256i bit = _mm256_setr_epi64x(0x0008, 0x0080, 0x0800, 0x8000);
         const __m256i clear = _mm256_cmpeq_epi64(_mm256_and_si256(_mm256_set1_epi64x(high), bit), _mm256_setzero_si256());
         const __m256i shift = _mm256_blendv_epi8(_mm256_set1_epi8(-1), _mm256_set1_epi8(1), clear);
-        return _mm256_add_epi8(load_eighths(index(0), index(1), index(2), index(3)), shift);
+        return _mm256_add_epi8(load_eighths<Book>(index(0), index(1), index(2), index(3)), shift);
     }
 };
 

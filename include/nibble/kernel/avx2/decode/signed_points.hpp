@@ -11,8 +11,8 @@ NIBBLE_TARGET_BEGIN_AVX2
 NIBBLE_BASELINE_BEGIN
 namespace avx2 {
 
-template <class F>
-struct layout_decoder<F, layout::iq2_xxs> {
+template <class F, class Book>
+struct layout_decoder<F, layout::points_beside_signs<Book>> {
     static constexpr bool in_registers = true;
     static constexpr int zero = 64;
 
@@ -26,13 +26,13 @@ struct layout_decoder<F, layout::iq2_xxs> {
     template <int Group>
     NIBBLE_INLINE static __m256i codes(const std::byte* run) noexcept {
         const auto& sub = block_of<F>(run).sub[Group];
-        const auto point = [&](int k) NIBBLE_LAMBDA_INLINE { return load_point8<iq2_xxs_book>(sub.index[k]); };
+        const auto point = [&](int k) NIBBLE_LAMBDA_INLINE { return load_point8<Book>(sub.index[k]); };
         return with_signs<zero>(_mm256_setr_epi64x(point(0), point(1), point(2), point(3)), spread_signs(sub.signs_and_scale.get()));
     }
 };
 
-template <class F>
-struct layout_decoder<F, layout::iq2_xs> {
+template <class F, class Book>
+struct layout_decoder<F, layout::points_with_signs<Book>> {
     static constexpr bool in_registers = true;
     static constexpr int zero = 64;
 
@@ -46,7 +46,7 @@ struct layout_decoder<F, layout::iq2_xs> {
     NIBBLE_INLINE static __m256i codes(const std::byte* run) noexcept {
         std::uint64_t four;
         __builtin_memcpy(&four, block_of<F>(run).codes + 4 * Group, 8);
-        const auto point = [&](int k) NIBBLE_LAMBDA_INLINE { return load_point8<iq2_xs_book>((four >> (16 * k)) & 511u); };
+        const auto point = [&](int k) NIBBLE_LAMBDA_INLINE { return load_point8<Book>((four >> (16 * k)) & 511u); };
         // Seven signs at the top of each 16 bits.
         std::uint64_t sevens = (four >> 9) & 0x007F007F007F007Fu;
         sevens = (sevens | (sevens >> 8)) & 0x0000FFFF0000FFFFu;
@@ -55,8 +55,8 @@ struct layout_decoder<F, layout::iq2_xs> {
     }
 };
 
-template <class F>
-struct layout_decoder<F, layout::iq2_s> {
+template <class F, class Book>
+struct layout_decoder<F, layout::points_and_signs<Book>> {
     static constexpr bool in_registers = true;
     static constexpr int zero = 64;
 
@@ -71,7 +71,7 @@ struct layout_decoder<F, layout::iq2_s> {
         const auto& block = block_of<F>(run);
         const std::uint32_t high = block.high[Group];
         const auto point = [&](int k) NIBBLE_LAMBDA_INLINE {
-            return load_point8<iq2_s_book>(block.index[4 * Group + k] | ((high << (8 - 2 * k)) & 0x300u));
+            return load_point8<Book>(block.index[4 * Group + k] | ((high << (8 - 2 * k)) & 0x300u));
         };
         std::uint32_t signs;
         __builtin_memcpy(&signs, block.signs + 4 * Group, 4);
@@ -79,8 +79,8 @@ struct layout_decoder<F, layout::iq2_s> {
     }
 };
 
-template <class F>
-struct layout_decoder<F, layout::iq3_xxs> {
+template <class F, class Book>
+struct layout_decoder<F, layout::quads_beside_signs<Book>> {
     static constexpr bool in_registers = true;
     static constexpr int zero = 64;
 
@@ -92,14 +92,14 @@ struct layout_decoder<F, layout::iq3_xxs> {
     template <int Group>
     NIBBLE_INLINE static __m256i codes(const std::byte* run) noexcept {
         const auto& block = block_of<F>(run);
-        const auto point = [&](int k) NIBBLE_LAMBDA_INLINE { return load_point4<iq3_xxs_book>(block.index[8 * Group + k]); };
+        const auto point = [&](int k) NIBBLE_LAMBDA_INLINE { return load_point4<Book>(block.index[8 * Group + k]); };
         const __m256i magnitudes = _mm256_setr_epi32(point(0), point(1), point(2), point(3), point(4), point(5), point(6), point(7));
         return with_signs<zero>(magnitudes, spread_signs(block.signs_and_scale[Group].get()));
     }
 };
 
-template <class F>
-struct layout_decoder<F, layout::iq3_s> {
+template <class F, class Book>
+struct layout_decoder<F, layout::quads_and_signs<Book>> {
     static constexpr bool in_registers = true;
     static constexpr int zero = 16;
 
@@ -116,7 +116,7 @@ struct layout_decoder<F, layout::iq3_s> {
         const auto& block = block_of<F>(run);
         const std::uint32_t high = block.high[Group];
         const auto point = [&](int k) NIBBLE_LAMBDA_INLINE {
-            return load_point4<iq3_s_book>(block.index[8 * Group + k] | ((high << (8 - k)) & 0x100u));
+            return load_point4<Book>(block.index[8 * Group + k] | ((high << (8 - k)) & 0x100u));
         };
         const __m256i magnitudes = _mm256_setr_epi32(point(0), point(1), point(2), point(3), point(4), point(5), point(6), point(7));
         std::uint32_t signs;
