@@ -31,10 +31,19 @@ public:
         get<void (*)()>("llama_backend_init")();
     }
 
+    /// Loads one more library, which get() then looks into too.
+    void load(const std::filesystem::path& path) {
+        handles_[3] = dlopen(path.c_str(), RTLD_NOW | RTLD_GLOBAL);
+        if (handles_[3] != nullptr) return;
+        std::fprintf(stderr, "%s\n", dlerror());
+        std::exit(not_usable);
+    }
+
     /// A function by name. Ends the program if there is none.
     template <class Function>
     Function get(const char* name) const {
         for (void* handle : handles_) {
+            if (handle == nullptr) continue;
             if (void* address = dlsym(handle, name)) return reinterpret_cast<Function>(address);
         }
         std::fprintf(stderr, "this llama.cpp has no %s\n", name);
@@ -60,7 +69,7 @@ private:
         std::exit(not_usable);
     }
 
-    void* handles_[3] = {};
+    void* handles_[4] = {};
 };
 
 }  // namespace llama

@@ -65,11 +65,33 @@ TEST_CASE("options choose what llama.cpp's options choose") {
     compare("F16", 1, {"--tensor-type", "attn_v=q8_0"}, {"type=attn_v=8"});
 }
 
-TEST_CASE("quantized input is quantized again as llama.cpp does it") {
+TEST_CASE("--include-weights and --exclude-weights do what a shorter importance file does") {
     if (!can_run()) return;
     const support::scratch_folder folder;
-    REQUIRE(support::run({NIBBLE_TOOL, "quantize", model, folder / "in.gguf", "q8_0", "--quiet"}).code == 0);
-    REQUIRE(support::run({NIBBLE_TOOL, "quantize", folder / "in.gguf", folder / "ours.gguf", "q4_k_m", "--quiet", "--allow-requantize"}).code == 0);
-    REQUIRE(support::run({NIBBLE_LLAMA_QUANTIZE, libraries, folder / "in.gguf", folder / "theirs.gguf", "15", "requantize"}).code == 0);
-    CHECK(difference(folder / "ours.gguf", folder / "theirs.gguf") == "");
+    const std::string path = folder / "imatrix.dat";
+    const auto is_attention = [](std::string_view name) { return name.find("attn_q") != std::string_view::npos || name.find("blk.1") != std::string_view::npos; };
+    for (const bool include : {true, false}) {
+        write_importance(file(model).read, path);
+        std::vector<std::string> command = {NIBBLE_TOOL, "quantize", model, folder / "ours.gguf", "q4_0", "--quiet", "--imatrix", path};
+        for (const char* part : {"attn_q", "blk.1"}) command.insert(command.end(), {include ? "--include-weights" : "--exclude-weights", part});
+        REQUIRE(support::run(command).code == 0);
+        // llama.cpp is given a file of the same name with only the entries that are left.
+        write_importance(file(model).read, path, [&](std::string_view name) { return is_attention(name) == include; });
+        REQUIRE(support::run({NIBBLE_LLAMA_QUANTIZE, libraries, model, folder / "theirs.gguf", "2", "imatrix=" + path}).code == 0);
+        CHECK(difference(folder / "ours.gguf", folder / "theirs.gguf") == "");
+    }
+}
+
+TEST_CASE("quantized input of every type is quantized again as llama.cpp does it") {
+    if (!can_run()) return;
+    const support::scratch_folder folder;
+    for (const auto& type : gguf::file_types) {
+        const auto made = support::run({NIBBLE_TOOL, "quantize", model, folder / "in.gguf", std::string(type.name), "--quiet", "--pure"});
+        if (made.code == 3 && made.err.find("which this build does not have") != std::string::npos) continue;
+        INFO(type.name << ": " << made.err);
+        REQUIRE(made.code == 0);
+        REQUIRE(support::run({NIBBLE_TOOL, "quantize", folder / "in.gguf", folder / "ours.gguf", "q4_k_m", "--quiet", "--allow-requantize"}).code == 0);
+        REQUIRE(support::run({NIBBLE_LLAMA_QUANTIZE, libraries, folder / "in.gguf", folder / "theirs.gguf", "15", "requantize"}).code == 0);
+        CHECK(difference(folder / "ours.gguf", folder / "theirs.gguf") == "");
+    }
 }
