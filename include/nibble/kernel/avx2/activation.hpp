@@ -4,7 +4,7 @@
 // Few rows, each by itself, run by run:
 //   codes  [256]        in strips (decode/strips.hpp), or in the order of the elements if they are int16
 //   scales [8] fp32     largest magnitude of a group / largest code
-//   sums   [parts][8]   scale * sum of the codes of a part
+//   sums   [parts][8]   scale * sum of the codes of a part; times -zero if is_centered
 // Many rows, in tiles of 6 or 4 rows, group by group:
 //   codes  [width][32]  int16: elements 0, 2, 1, 3 of every four
 //   scales [width]
@@ -32,6 +32,9 @@ static_assert(op::linear::prepare_step % wide_tile == 0 && op::linear::prepare_s
 /// Weights of 8 bits meet activations of 16.
 template <class F>
 inline constexpr bool needs_words = F::code_bits == 8;
+/// The offsets of weights are multiples of their scales, and the sums make up for them.
+template <class F>
+inline constexpr bool is_centered = !needs_words<F> && decoder<F>::zero >= 0;
 template <class F>
 using activation_code = std::conditional_t<needs_words<F>, std::int16_t, std::int8_t>;
 
@@ -116,6 +119,7 @@ NIBBLE_INLINE void quantize_run(const float* x, activation_code<F>* codes, float
     alignas(32) float inverse[8];
     _mm256_store_ps(inverse, _mm256_and_ps(usable, _mm256_div_ps(_mm256_set1_ps(last_code), largest)));
     _mm256_storeu_ps(scales, step);
+    const __m256 per_code = !is_centered<F> ? step : _mm256_mul_ps(step, _mm256_set1_ps(-static_cast<float>(decoder<F>::zero)));
     __m256i total[F::parts][8];
 #pragma GCC unroll 8
     for (int g = 0; g < 8; ++g) {
@@ -140,7 +144,7 @@ NIBBLE_INLINE void quantize_run(const float* x, activation_code<F>* codes, float
         }
     }
 #pragma GCC unroll 2
-    for (std::size_t part = 0; part < F::parts; ++part) _mm256_storeu_ps(sums[part], _mm256_mul_ps(step, _mm256_cvtepi32_ps(total_across(total[part]))));
+    for (std::size_t part = 0; part < F::parts; ++part) _mm256_storeu_ps(sums[part], _mm256_mul_ps(per_code, _mm256_cvtepi32_ps(total_across(total[part]))));
 }
 
 /// op::linear's workspace and prepare.

@@ -37,7 +37,7 @@ NIBBLE_INLINE __m256i multiply_strips(const __m256i (&v)[8], const std::int8_t* 
 
 /// A run times the same run of Cols float rows, for codes of up to 7 bits: in strips.
 template <class F, int Cols>
-NIBBLE_INLINE void multiply_run(const std::byte* run, const __m256 (&scale)[F::parts], const activation_run<F>* const (&x)[Cols], std::size_t i,
+NIBBLE_INLINE void multiply_run(const std::byte* run, const run_scales<F::parts>& scales, const activation_run<F>* const (&x)[Cols], std::size_t i,
                                 __m256 (&sum_f32x8)[Cols][2]) noexcept
     requires(!needs_words<F>)
 {
@@ -49,7 +49,14 @@ NIBBLE_INLINE void multiply_run(const std::byte* run, const __m256 (&scale)[F::p
         const __m256 step = _mm256_loadu_ps(x[c][i].scales);
         const auto add = [&]<int Part>() NIBBLE_LAMBDA_INLINE {
             const __m256 product = _mm256_cvtepi32_ps(multiply_strips<F::code_bits, Part * strips, strips>(v, x[c][i].codes));
-            sum_f32x8[c][0] = _mm256_fmadd_ps(product, _mm256_mul_ps(scale[Part], step), sum_f32x8[c][0]);
+            const __m256 sums = _mm256_loadu_ps(x[c][i].sums[Part]);
+            __m256& total = sum_f32x8[c][0];
+            if constexpr (is_centered<F>) {
+                total = _mm256_fmadd_ps(scales.scale[Part], _mm256_fmadd_ps(product, step, sums), total);
+            } else {
+                total = _mm256_fmadd_ps(scales.offset[Part], sums, total);
+                total = _mm256_fmadd_ps(product, _mm256_mul_ps(scales.scale[Part], step), total);
+            }
         };
         add.template operator()<0>();
         if constexpr (parts == 2) add.template operator()<1>();
@@ -58,16 +65,24 @@ NIBBLE_INLINE void multiply_run(const std::byte* run, const __m256 (&scale)[F::p
 
 /// The same for codes of 8 bits, which become int16 levels: group by group, each with its scale in all lanes.
 template <class F, int Cols>
-NIBBLE_INLINE void multiply_run(const std::byte* run, const __m256 (&scale)[F::parts], const activation_run<F>* const (&x)[Cols], std::size_t i,
+NIBBLE_INLINE void multiply_run(const std::byte* run, const run_scales<F::parts>& scales, const activation_run<F>* const (&x)[Cols], std::size_t i,
                                 __m256 (&sum_f32x8)[Cols][2]) noexcept
     requires(needs_words<F>)
 {
+    if constexpr (decoder<F>::zero != 128) {
+#pragma GCC unroll 2
+        for (std::size_t part = 0; part < F::parts; ++part) {
+            const __m256 offset = _mm256_fmadd_ps(scales.scale[part], _mm256_set1_ps(128.0f), scales.offset[part]);
+#pragma GCC unroll 4
+            for (int c = 0; c < Cols; ++c) sum_f32x8[c][0] = _mm256_fmadd_ps(offset, _mm256_loadu_ps(x[c][i].sums[part]), sum_f32x8[c][0]);
+        }
+    }
     alignas(32) float factor[Cols][F::parts][8];
 #pragma GCC unroll 4
     for (int c = 0; c < Cols; ++c) {
 #pragma GCC unroll 2
         for (std::size_t part = 0; part < F::parts; ++part) {
-            _mm256_store_ps(factor[c][part], _mm256_mul_ps(scale[part], _mm256_loadu_ps(x[c][i].scales)));
+            _mm256_store_ps(factor[c][part], _mm256_mul_ps(scales.scale[part], _mm256_loadu_ps(x[c][i].scales)));
         }
     }
     for_each_group([&]<int Group>() NIBBLE_LAMBDA_INLINE {
@@ -103,17 +118,7 @@ NIBBLE_INLINE void multiply_row(const std::byte* row, std::size_t cols, const st
         const std::byte* run = run_at<F>(row, i, cols, padded);
         // The next rows follow in memory; a prefetch past the end of the tensor is harmless.
         for (std::size_t line = 0; line < run_bytes<F>; line += 64) _mm_prefetch(reinterpret_cast<const char*>(run) + 2048 + line, _MM_HINT_T0);
-        const run_scales<F::parts> scales = decoder<F>::scales(run);
-        if constexpr (!(needs_words<F> && decoder<F>::zero == 128)) {
-#pragma GCC unroll 2
-            for (std::size_t part = 0; part < F::parts; ++part) {
-                __m256 offset = scales.offset[part];
-                if constexpr (needs_words<F>) offset = _mm256_fmadd_ps(scales.scale[part], _mm256_set1_ps(128.0f), offset);
-#pragma GCC unroll 4
-                for (int c = 0; c < Cols; ++c) sum_f32x8[c][0] = _mm256_fmadd_ps(offset, _mm256_loadu_ps(x[c][i].sums[part]), sum_f32x8[c][0]);
-            }
-        }
-        multiply_run<F, Cols>(run, scales.scale, x, i, sum_f32x8);
+        multiply_run<F, Cols>(run, decoder<F>::scales(run), x, i, sum_f32x8);
     }
 #pragma GCC unroll 4
     for (int c = 0; c < Cols; ++c) y[static_cast<std::size_t>(c) * stride] = sum_of(_mm256_add_ps(sum_f32x8[c][0], sum_f32x8[c][1]));

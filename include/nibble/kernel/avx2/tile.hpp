@@ -153,14 +153,19 @@ inline void multiply_tile(const std::byte* weights, const activation_tile<F, Wid
             const auto* offset = scale + F::parts * panel::rows;
 #pragma GCC unroll 6
             for (int c = 0; c < Width; ++c) {
-                const __m256 step = _mm256_broadcast_ss(&x->scales[c]);
+                const __m256 step = _mm256_broadcast_ss(&x->scales[c]), code_sum = _mm256_broadcast_ss(&x->sums[part][c]);
 #pragma GCC unroll 2
                 for (int h = 0; h < 2; ++h) {
+                    const __m256 product = _mm256_cvtepi32_ps(total[c][h]), s = _mm256_load_ps(scale + 8 * h);
                     __m256 sum = _mm256_load_ps(sums[c] + 8 * h);
-                    if constexpr (!needs_words<F> || decoder<F>::zero != 128) {
-                        sum = _mm256_fmadd_ps(_mm256_load_ps(offset + 8 * h), _mm256_broadcast_ss(&x->sums[part][c]), sum);
+                    if constexpr (needs_words<F> && decoder<F>::zero == 128) {
+                        sum = _mm256_fmadd_ps(product, _mm256_mul_ps(s, step), sum);
+                    } else if constexpr (is_centered<F>) {
+                        sum = _mm256_fmadd_ps(s, _mm256_fmadd_ps(product, step, code_sum), sum);
+                    } else {
+                        sum = _mm256_fmadd_ps(_mm256_load_ps(offset + 8 * h), code_sum, sum);
+                        sum = _mm256_fmadd_ps(product, _mm256_mul_ps(s, step), sum);
                     }
-                    sum = _mm256_fmadd_ps(_mm256_cvtepi32_ps(total[c][h]), _mm256_mul_ps(_mm256_load_ps(scale + 8 * h), step), sum);
                     _mm256_store_ps(sums[c] + 8 * h, sum);
                 }
             }

@@ -8,15 +8,30 @@ NIBBLE_TARGET_BEGIN_AVX2
 NIBBLE_BASELINE_BEGIN
 namespace avx2 {
 
-/// Eight fp16 numbers that lie `Stride` bytes apart, as floats.
+/// Eight fp16 numbers that lie `Stride` bytes apart, as floats. Reads 16 bytes at multiples of Stride - 2, up to Stride * 7 + 2 at most.
+///
+/// Where Stride - 2 is 16 or 32, number g is word g of the g-th piece of that many bytes: blends, which run on every port, gather them.
 template <std::size_t Stride>
 NIBBLE_INLINE __m256 load_halves(const std::byte* from) noexcept {
-    const auto half = [from](std::size_t i) NIBBLE_LAMBDA_INLINE {
-        std::uint16_t bits;
-        __builtin_memcpy(&bits, from + i * Stride, sizeof bits);
-        return static_cast<short>(bits);
-    };
-    return _mm256_cvtph_ps(_mm_setr_epi16(half(0), half(1), half(2), half(3), half(4), half(5), half(6), half(7)));
+    if constexpr (Stride == 18) {
+        const auto pieces = [from](std::size_t i) NIBBLE_LAMBDA_INLINE { return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(from + 32 * i)); };
+        const __m256i a = _mm256_blend_epi32(pieces(0), pieces(1), 0x22), b = _mm256_blend_epi32(pieces(2), pieces(3), 0x88);
+        const __m256i all = _mm256_blend_epi32(a, b, 0xCC);
+        return _mm256_cvtph_ps(_mm_blend_epi16(_mm256_castsi256_si128(all), _mm256_extracti128_si256(all, 1), 0xAA));
+    } else if constexpr (Stride == 34) {
+        const auto piece = [from](std::size_t i) NIBBLE_LAMBDA_INLINE { return _mm_loadu_si128(reinterpret_cast<const __m128i*>(from + 32 * i)); };
+        const auto every_second = [piece](std::size_t i) NIBBLE_LAMBDA_INLINE {
+            return _mm_blend_epi32(_mm_blend_epi32(piece(i), piece(i + 2), 0x2), _mm_blend_epi32(piece(i + 4), piece(i + 6), 0x8), 0xC);
+        };
+        return _mm256_cvtph_ps(_mm_blend_epi16(every_second(0), every_second(1), 0xAA));
+    } else {
+        const auto half = [from](std::size_t i) NIBBLE_LAMBDA_INLINE {
+            std::uint16_t bits;
+            __builtin_memcpy(&bits, from + i * Stride, sizeof bits);
+            return static_cast<short>(bits);
+        };
+        return _mm256_cvtph_ps(_mm_setr_epi16(half(0), half(1), half(2), half(3), half(4), half(5), half(6), half(7)));
+    }
 }
 
 /// One fp16 number in all lanes.
