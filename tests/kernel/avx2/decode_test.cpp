@@ -13,6 +13,7 @@ namespace {
 template <class F>
 struct decoded_run {
     std::uint8_t codes[8][32];
+    std::uint8_t strips[8][32];
     alignas(32) float scale[F::parts][8], offset[F::parts][8];
 };
 
@@ -32,6 +33,9 @@ void decode(const std::byte* run, decoded_run<F>& out) {
     nibble::avx2::for_each_group([&]<int Group>() NIBBLE_LAMBDA_INLINE {
         _mm256_storeu_si256(reinterpret_cast<__m256i*>(out.codes[Group]), decoder::template codes<Group>(run));
     });
+    __m256i v[8];
+    nibble::avx2::load_strips<F>(run, v);
+    for (std::size_t j = 0; j < 8; ++j) _mm256_storeu_si256(reinterpret_cast<__m256i*>(out.strips[j]), v[j]);
 }
 
 }  // namespace
@@ -51,6 +55,12 @@ TEST_CASE("AVX2 decoders agree with the formats") {
                 decoded_run<F> found;
                 decode<F>(run.data(), found);
                 INFO(F::name);
+                for (std::size_t j = 0; j < 8; ++j) {
+                    for (std::size_t lane = 0; lane < 8; ++lane) {
+                        const auto from = nibble::avx2::strip_at(j, lane);
+                        REQUIRE(std::memcmp(found.strips[j] + 4 * lane, found.codes[from.group] + 4 * from.dword, 4) == 0);
+                    }
+                }
                 for (std::size_t g = 0; g < 8; ++g) {
                     const auto* block = reinterpret_cast<const typename F::block*>(run.data()) + g * 32 / F::block_size;
                     std::uint8_t codes[32];

@@ -16,131 +16,215 @@ NIBBLE_INLINE float sum_of(__m256 v) noexcept {
     return _mm_cvtss_f32(_mm_add_ss(s, _mm_movehdup_ps(s)));
 }
 
-/// Sums of products in strips First .. First + Count - 1, a lane for each group.
-template <int Bits, int First, int Count>
+/// Sums of pairs of 16 bits.
+NIBBLE_INLINE __m256i widen(__m256i words) noexcept { return _mm256_madd_epi16(words, _mm256_set1_epi16(1)); }
+/// a + b, of 16 or 32 bits.
+template <int Bits>
+NIBBLE_INLINE __m256i add(__m256i a, __m256i b) noexcept {
+    return Bits == 16 ? _mm256_add_epi16(a, b) : _mm256_add_epi32(a, b);
+}
+
+/// total += weights * activations for the parts Part of all groups, a lane each.
+/// @param product sums of code * activation
+template <class F, std::size_t Part>
+NIBBLE_INLINE __m256 add_product(__m256 total, __m256i product, const run_scales<F::parts>& weights, const float* scales, const float (*sums)[8]) noexcept {
+    const __m256 p = _mm256_cvtepi32_ps(product), step = _mm256_loadu_ps(scales), sum = _mm256_loadu_ps(sums[Part]);
+    if constexpr (decoder<F>::zero == 128) return _mm256_fmadd_ps(p, _mm256_mul_ps(weights.scale[Part], step), total);
+    if constexpr (is_centered<F>) return _mm256_fmadd_ps(weights.scale[Part], _mm256_fmadd_ps(p, step, sum), total);
+    __m256 offset = weights.offset[Part];
+    if constexpr (needs_words<F>) offset = _mm256_fmadd_ps(weights.scale[Part], _mm256_set1_ps(128.0f), offset);
+    return _mm256_fmadd_ps(p, _mm256_mul_ps(weights.scale[Part], step), _mm256_fmadd_ps(offset, sum, total));
+}
+
+/// Calls run(bytes, index) for the runs of a row.
+template <class F>
+NIBBLE_INLINE void for_each_run(const std::byte* row, std::size_t cols, auto&& run) noexcept {
+    for (std::size_t i = 0; i < runs_of(cols); ++i) {
+        std::byte padded[run_bytes<F>];
+        const std::byte* at = run_at<F>(row, i, cols, padded);
+        // The next rows follow in memory; a prefetch past the end of the tensor is harmless.
+        for (std::size_t line = 0; line < run_bytes<F>; line += 64) _mm_prefetch(reinterpret_cast<const char*>(at) + 2048 + line, _MM_HINT_T0);
+        run(at, i);
+    }
+}
+
+/// Products of codes of up to 7 bits and a run of activations, both in strips: for part Part of each group, in its lane.
+template <class F, int Part>
 NIBBLE_INLINE __m256i multiply_strips(const __m256i (&v)[8], const std::int8_t* codes) noexcept {
-    constexpr int together = fit_in_words(Bits) < Count ? fit_in_words(Bits) : Count;
+    constexpr int count = 4 / static_cast<int>(F::parts), fit = fit_in_words(F::code_bits);
+    constexpr bool joined_in_words = 2 * count <= fit;  // sums of even and odd groups fit in 16 bits together
     const auto product = [&](int j) NIBBLE_LAMBDA_INLINE {
         return _mm256_maddubs_epi16(v[j], _mm256_loadu_si256(reinterpret_cast<const __m256i*>(codes + 32 * j)));
     };
-    __m256i total_i32x8 = _mm256_setzero_si256();
-#pragma GCC unroll 8
-    for (int from = First; from < First + Count; from += together) {
-        __m256i some_i16x16 = product(from);
-#pragma GCC unroll 8
-        for (int j = from + 1; j < from + together; ++j) some_i16x16 = _mm256_add_epi16(some_i16x16, product(j));
-        const __m256i some_i32x8 = _mm256_madd_epi16(some_i16x16, _mm256_set1_epi16(1));
-        total_i32x8 = from == First ? some_i32x8 : _mm256_add_epi32(total_i32x8, some_i32x8);
-    }
-    return total_i32x8;
+    const auto sum = [&]<int First>() NIBBLE_LAMBDA_INLINE {
+        __m256i total = product(First);
+        if constexpr (fit >= count) {
+#pragma GCC unroll 4
+            for (int j = First + 1; j < First + count; ++j) total = _mm256_add_epi16(total, product(j));
+            return joined_in_words ? total : widen(total);
+        } else if constexpr (fit == 2) {
+            total = widen(_mm256_add_epi16(total, product(First + 1)));
+            return _mm256_add_epi32(total, widen(_mm256_add_epi16(product(First + 2), product(First + 3))));
+        } else {
+            total = widen(total);
+#pragma GCC unroll 4
+            for (int j = First + 1; j < First + count; ++j) total = _mm256_add_epi32(total, widen(product(j)));
+            return total;
+        }
+    };
+    const __m256i even = sum.template operator()<Part * count>(), odd = sum.template operator()<4 + Part * count>();
+    return joined_in_words ? widen(join_strips<16>(even, odd)) : join_strips<32>(even, odd);
 }
 
-/// A run times the same run of Cols float rows, for codes of up to 7 bits: in strips.
+/// total += weights * activations for a run, in strips.
 template <class F, int Cols>
-NIBBLE_INLINE void multiply_run(const std::byte* run, const run_scales<F::parts>& scales, const activation_run<F>* const (&x)[Cols], std::size_t i,
-                                __m256 (&sum_f32x8)[Cols][2]) noexcept
+NIBBLE_INLINE void add_run(const __m256i (&v)[8], const run_scales<F::parts>& scales, const strip_run<F>* const (&x)[Cols], std::size_t i,
+                           __m256 (&total)[Cols]) noexcept
     requires(!needs_words<F>)
 {
-    constexpr int parts = static_cast<int>(F::parts), strips = 8 / parts;
-    __m256i v[8];
-    load_strips<F>(run, v);
 #pragma GCC unroll 4
     for (int c = 0; c < Cols; ++c) {
-        const __m256 step = _mm256_loadu_ps(x[c][i].scales);
-        const auto add = [&]<int Part>() NIBBLE_LAMBDA_INLINE {
-            const __m256 product = _mm256_cvtepi32_ps(multiply_strips<F::code_bits, Part * strips, strips>(v, x[c][i].codes));
-            const __m256 sums = _mm256_loadu_ps(x[c][i].sums[Part]);
-            __m256& total = sum_f32x8[c][0];
-            if constexpr (is_centered<F>) {
-                total = _mm256_fmadd_ps(scales.scale[Part], _mm256_fmadd_ps(product, step, sums), total);
-            } else {
-                total = _mm256_fmadd_ps(scales.offset[Part], sums, total);
-                total = _mm256_fmadd_ps(product, _mm256_mul_ps(scales.scale[Part], step), total);
-            }
-        };
-        add.template operator()<0>();
-        if constexpr (parts == 2) add.template operator()<1>();
+        const auto& a = x[c][i];
+        total[c] = add_product<F, 0>(total[c], multiply_strips<F, 0>(v, a.codes), scales, a.scales, a.sums);
+        if constexpr (F::parts == 2) total[c] = add_product<F, 1>(total[c], multiply_strips<F, 1>(v, a.codes), scales, a.scales, a.sums);
     }
 }
 
-/// The same for codes of 8 bits, which become int16 levels: group by group, each with its scale in all lanes.
+/// The same for codes of 8 bits, which become int16 levels; half of the groups at a time, or registers would not suffice.
 template <class F, int Cols>
-NIBBLE_INLINE void multiply_run(const std::byte* run, const run_scales<F::parts>& scales, const activation_run<F>* const (&x)[Cols], std::size_t i,
-                                __m256 (&sum_f32x8)[Cols][2]) noexcept
+NIBBLE_INLINE void add_run(const __m256i (&v)[8], const run_scales<F::parts>& scales, const strip_run<F>* const (&x)[Cols], std::size_t i,
+                           __m256 (&total)[Cols]) noexcept
     requires(needs_words<F>)
 {
-    if constexpr (decoder<F>::zero != 128) {
-#pragma GCC unroll 2
-        for (std::size_t part = 0; part < F::parts; ++part) {
-            const __m256 offset = _mm256_fmadd_ps(scales.scale[part], _mm256_set1_ps(128.0f), scales.offset[part]);
+    constexpr int count = 4 / static_cast<int>(F::parts);
+    const auto sum = [&](int first, __m256i (&sums)[Cols]) NIBBLE_LAMBDA_INLINE {
+        __m256i levels[2 * count];
 #pragma GCC unroll 4
-            for (int c = 0; c < Cols; ++c) sum_f32x8[c][0] = _mm256_fmadd_ps(offset, _mm256_loadu_ps(x[c][i].sums[part]), sum_f32x8[c][0]);
+        for (int k = 0; k < count; ++k) {
+            const __m256i level_i8x32 = _mm256_xor_si256(v[first + k], _mm256_set1_epi8(-128));
+            levels[2 * k] = _mm256_srai_epi16(_mm256_slli_epi16(level_i8x32, 8), 8);
+            levels[2 * k + 1] = _mm256_srai_epi16(level_i8x32, 8);
         }
-    }
-    alignas(32) float factor[Cols][F::parts][8];
-#pragma GCC unroll 4
-    for (int c = 0; c < Cols; ++c) {
-#pragma GCC unroll 2
-        for (std::size_t part = 0; part < F::parts; ++part) {
-            _mm256_store_ps(factor[c][part], _mm256_mul_ps(scales.scale[part], _mm256_loadu_ps(x[c][i].scales)));
-        }
-    }
-    for_each_group([&]<int Group>() NIBBLE_LAMBDA_INLINE {
-        const __m256i level_i8x32 = _mm256_xor_si256(decoder<F>::template codes<Group>(run), _mm256_set1_epi8(-128));
-        const __m256i low = _mm256_cvtepi8_epi16(_mm256_castsi256_si128(level_i8x32)), high = _mm256_cvtepi8_epi16(_mm256_extracti128_si256(level_i8x32, 1));
 #pragma GCC unroll 4
         for (int c = 0; c < Cols; ++c) {
-            const auto* codes = reinterpret_cast<const __m256i*>(x[c][i].codes + 32 * Group);
-            const __m256i first = _mm256_madd_epi16(low, _mm256_loadu_si256(codes)), second = _mm256_madd_epi16(high, _mm256_loadu_si256(codes + 1));
-            __m256& sum = sum_f32x8[c][Group % 2];
-            if constexpr (F::parts == 1) {
-                sum = _mm256_fmadd_ps(_mm256_cvtepi32_ps(_mm256_add_epi32(first, second)), _mm256_broadcast_ss(&factor[c][0][Group]), sum);
-            } else {
-                sum = _mm256_fmadd_ps(_mm256_cvtepi32_ps(first), _mm256_broadcast_ss(&factor[c][0][Group]), sum);
-                sum = _mm256_fmadd_ps(_mm256_cvtepi32_ps(second), _mm256_broadcast_ss(&factor[c][1][Group]), sum);
-            }
+            const auto product = [&](int k) NIBBLE_LAMBDA_INLINE {
+                return _mm256_madd_epi16(levels[k], _mm256_loadu_si256(reinterpret_cast<const __m256i*>(x[c][i].codes + 32 * first + 16 * k)));
+            };
+            sums[c] = product(0);
+#pragma GCC unroll 8
+            for (int k = 1; k < 2 * count; ++k) sums[c] = _mm256_add_epi32(sums[c], product(k));
         }
-    });
+    };
+    const auto part = [&]<int Part>() NIBBLE_LAMBDA_INLINE {
+        __m256i even[Cols], odd[Cols];
+        sum(Part * count, even);
+        sum(4 + Part * count, odd);
+#pragma GCC unroll 4
+        for (int c = 0; c < Cols; ++c) {
+            total[c] = add_product<F, Part>(total[c], join_strips<32>(even[c], odd[c]), scales, x[c][i].scales, x[c][i].sums);
+        }
+    };
+    part.template operator()<0>();
+    if constexpr (F::parts == 2) part.template operator()<1>();
 }
 
 /// One packed row by Cols float rows.
 template <class F, int Cols>
 NIBBLE_INLINE void multiply_row(const std::byte* row, std::size_t cols, const std::byte* workspace, float* y, std::size_t stride) noexcept {
-    const activation_run<F>* x[Cols];
-    __m256 sum_f32x8[Cols][2];
+    const strip_run<F>* x[Cols];
+    __m256 total[Cols];
 #pragma GCC unroll 4
     for (int c = 0; c < Cols; ++c) {
-        x[c] = reinterpret_cast<const activation_run<F>*>(workspace + static_cast<std::size_t>(c) * row_workspace<F>(cols));
-        sum_f32x8[c][0] = sum_f32x8[c][1] = _mm256_setzero_ps();
+        x[c] = reinterpret_cast<const strip_run<F>*>(workspace + static_cast<std::size_t>(c) * row_workspace<F>(cols));
+        total[c] = _mm256_setzero_ps();
     }
-    for (std::size_t i = 0; i < runs_of(cols); ++i) {
-        std::byte padded[run_bytes<F>];
-        const std::byte* run = run_at<F>(row, i, cols, padded);
-        // The next rows follow in memory; a prefetch past the end of the tensor is harmless.
-        for (std::size_t line = 0; line < run_bytes<F>; line += 64) _mm_prefetch(reinterpret_cast<const char*>(run) + 2048 + line, _MM_HINT_T0);
-        multiply_run<F, Cols>(run, decoder<F>::scales(run), x, i, sum_f32x8);
-    }
+    for_each_run<F>(row, cols, [&](const std::byte* run, std::size_t i) NIBBLE_LAMBDA_INLINE {
+        const run_scales<F::parts> scales = decoder<F>::scales(run);
+        __m256i v[8];
+        load_strips<F>(run, v);
+        add_run<F, Cols>(v, scales, x, i, total);
+    });
 #pragma GCC unroll 4
-    for (int c = 0; c < Cols; ++c) y[static_cast<std::size_t>(c) * stride] = sum_of(_mm256_add_ps(sum_f32x8[c][0], sum_f32x8[c][1]));
+    for (int c = 0; c < Cols; ++c) y[static_cast<std::size_t>(c) * stride] = sum_of(total[c]);
+}
+
+/// Products of a group with int8 activations in the order of the elements, 16 bits for two.
+template <class F, int Group>
+NIBBLE_INLINE __m256i multiply_group(const std::byte* run, const std::int8_t* codes) noexcept {
+    const __m256i weights = decoder<F>::template codes<Group>(run);
+    const __m256i x = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(codes + 32 * Group));
+    if constexpr (F::code_bits < 8) {
+        return _mm256_maddubs_epi16(weights, x);
+    } else {
+        // Levels lend their sign to the activations.
+        const __m256i level = _mm256_xor_si256(weights, _mm256_set1_epi8(-128));
+        return _mm256_maddubs_epi16(_mm256_abs_epi8(level), _mm256_sign_epi8(x, level));
+    }
+}
+
+/// One packed row by a single float row whose codes are in the order of the elements: sums of groups are formed after the multiplication,
+/// by exchanges of halves, in 16 bits as long as they fit.
+template <class F>
+NIBBLE_INLINE float multiply_single(const std::byte* row, std::size_t cols, const std::byte* workspace) noexcept {
+    constexpr int fit = fit_in_words(F::code_bits), at2 = fit >= 2 ? 16 : 32, at4 = fit >= 4 ? 16 : 32, at8 = fit >= 8 ? 16 : 32;
+    const auto* x = reinterpret_cast<const single_run<F>*>(workspace);
+    __m256 total = _mm256_setzero_ps();
+    for_each_run<F>(row, cols, [&](const std::byte* run, std::size_t i) NIBBLE_LAMBDA_INLINE {
+        const auto& a = x[i];
+        __m256i pairs[4];  // groups 2 i in the lower, 2 i + 1 in the upper halves of 128 bits
+        const auto pair = [&]<int I>() NIBBLE_LAMBDA_INLINE {
+            __m256i first = multiply_group<F, 2 * I>(run, a.codes), second = multiply_group<F, 2 * I + 1>(run, a.codes);
+            if constexpr (at2 == 32) first = widen(first), second = widen(second);
+            pairs[I] = add<at2>(_mm256_unpacklo_epi64(first, second), _mm256_unpackhi_epi64(first, second));
+            if constexpr (at2 == 16 && at4 == 32) pairs[I] = widen(pairs[I]);
+        };
+        pair.template operator()<0>();
+        pair.template operator()<1>();
+        pair.template operator()<2>();
+        pair.template operator()<3>();
+        __m256i quads[2];  // a lane of 128 bits has one part of four groups
+#pragma GCC unroll 2
+        for (int q = 0; q < 2; ++q) {
+            const __m256 first = _mm256_castsi256_ps(pairs[2 * q]), second = _mm256_castsi256_ps(pairs[2 * q + 1]);
+            quads[q] = add<at4>(_mm256_castps_si256(_mm256_shuffle_ps(first, second, 0x88)), _mm256_castps_si256(_mm256_shuffle_ps(first, second, 0xDD)));
+            if constexpr (at4 == 16 && (at8 == 32 || F::parts == 2)) quads[q] = widen(quads[q]);
+        }
+        const run_scales<F::parts> scales = decoder<F>::scales(run);
+        const __m256i low = _mm256_permute2x128_si256(quads[0], quads[1], 0x20), high = _mm256_permute2x128_si256(quads[0], quads[1], 0x31);
+        if constexpr (F::parts == 2) {
+            total = add_product<F, 0>(total, low, scales, a.scales, a.sums);
+            total = add_product<F, 1>(total, high, scales, a.scales, a.sums);
+        } else {
+            const __m256i all = add<at8>(low, high);
+            total = add_product<F, 0>(total, at8 == 16 ? widen(all) : all, scales, a.scales, a.sums);
+        }
+    });
+    return sum_of(total);
 }
 
 template <class F, int Cols>
 inline void multiply_rows(const std::byte* packed, std::size_t rows, std::size_t cols, const std::byte* workspace, float* y, std::size_t stride) noexcept {
     for (std::size_t r = 0; r < rows; ++r) multiply_row<F, Cols>(packed + r * row_bytes<F>(cols), cols, workspace, y + r, stride);
 }
+template <class F>
+inline void multiply_rows_single(const std::byte* packed, std::size_t rows, std::size_t cols, const std::byte* workspace, float* y) noexcept {
+    for (std::size_t r = 0; r < rows; ++r) y[r] = multiply_single<F>(packed + r * row_bytes<F>(cols), cols, workspace);
+}
 
 /// Few float rows, up to four at a time.
 template <class F>
 NIBBLE_INLINE void multiply_few(const std::byte* packed, std::size_t rows, std::size_t cols, const std::byte* workspace, std::size_t count, float* y,
                                 std::size_t stride) noexcept {
+    if (count == 1) {
+        if constexpr (single_in_order<F>) multiply_rows_single<F>(packed, rows, cols, workspace, y);
+        else multiply_rows<F, 1>(packed, rows, cols, workspace, y, stride);
+        return;
+    }
     while (count != 0) {
-        const std::size_t here = count < 4 ? count : count == 5 || count == 6 || count == 9 ? 3 : 4;
-        switch (here) {
-            case 1: multiply_rows<F, 1>(packed, rows, cols, workspace, y, stride); break;
-            case 2: multiply_rows<F, 2>(packed, rows, cols, workspace, y, stride); break;
-            case 3: multiply_rows<F, 3>(packed, rows, cols, workspace, y, stride); break;
-            default: multiply_rows<F, 4>(packed, rows, cols, workspace, y, stride); break;
-        }
+        const std::size_t here = count < 4 ? count : count == 5 || count == 6 || count == 9 ? 3 : 4;  // never one
+        if (here == 2) multiply_rows<F, 2>(packed, rows, cols, workspace, y, stride);
+        else if (here == 3) multiply_rows<F, 3>(packed, rows, cols, workspace, y, stride);
+        else multiply_rows<F, 4>(packed, rows, cols, workspace, y, stride);
         count -= here;
         workspace += here * row_workspace<F>(cols);
         y += here * stride;

@@ -70,6 +70,28 @@ inline void multiply_panel(const std::byte* weights, std::size_t rows, std::size
     for (; i < count; i += narrow_tile) tile.template operator()<narrow_tile>(i);
 }
 
+/// Transposes eight vectors of eight 32-bit elements.
+NIBBLE_INLINE void transpose(__m256i (&v)[8]) noexcept {
+    __m256i a[8], b[8];
+#pragma GCC unroll 4
+    for (int i = 0; i < 4; ++i) {
+        a[2 * i] = _mm256_unpacklo_epi32(v[2 * i], v[2 * i + 1]);
+        a[2 * i + 1] = _mm256_unpackhi_epi32(v[2 * i], v[2 * i + 1]);
+    }
+#pragma GCC unroll 2
+    for (int i = 0; i < 2; ++i) {
+        b[4 * i] = _mm256_unpacklo_epi64(a[4 * i], a[4 * i + 2]);
+        b[4 * i + 1] = _mm256_unpackhi_epi64(a[4 * i], a[4 * i + 2]);
+        b[4 * i + 2] = _mm256_unpacklo_epi64(a[4 * i + 1], a[4 * i + 3]);
+        b[4 * i + 3] = _mm256_unpackhi_epi64(a[4 * i + 1], a[4 * i + 3]);
+    }
+#pragma GCC unroll 4
+    for (int i = 0; i < 4; ++i) {
+        v[i] = _mm256_permute2x128_si256(b[i], b[i + 4], 0x20);
+        v[i + 4] = _mm256_permute2x128_si256(b[i], b[i + 4], 0x31);
+    }
+}
+
 /// A column of eight rows: `from(r)` for each, lane g of which goes to `to(g)`.
 NIBBLE_INLINE void transpose_to(auto from, auto to) noexcept {
     __m256i v[8];

@@ -87,16 +87,6 @@ struct layout_decoder<F, layout::nibble_levels_with_exponent<Levels>> {
     NIBBLE_INLINE static __m256i codes(const std::byte* run) noexcept {
         return look_up<Levels>(split_nibbles(run + Group * sizeof(typename F::block) + 1));
     }
-    /// See gemv_pairs.hpp.
-    template <int Pair>
-    NIBBLE_INLINE static void pair_codes(const std::byte* run, __m256i& first, __m256i& second) noexcept {
-        constexpr std::size_t block = sizeof(typename F::block);
-        const auto* at = reinterpret_cast<const __m128i*>(run + 2 * Pair * block + 1);
-        const auto* next = reinterpret_cast<const __m128i*>(run + (2 * Pair + 1) * block + 1);
-        const __m256i bytes = _mm256_inserti128_si256(_mm256_castsi128_si256(_mm_loadu_si128(at)), _mm_loadu_si128(next), 1);
-        first = look_up<Levels>(_mm256_and_si256(bytes, _mm256_set1_epi8(15)));
-        second = look_up<Levels>(_mm256_and_si256(_mm256_srli_epi16(bytes, 4), _mm256_set1_epi8(15)));
-    }
 
 private:
     static __m256i without_empty(const std::byte* run, __m256i scale) noexcept {

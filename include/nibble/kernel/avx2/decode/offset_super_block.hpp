@@ -32,23 +32,14 @@ struct layout_decoder<F, layout::offset_super_block<4>> {
         const __m256i pairs = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(run + 16 + Group / 2 * 32));
         return _mm256_and_si256(Group % 2 == 0 ? pairs : _mm256_srli_epi16(pairs, 4), _mm256_set1_epi8(15));
     }
-    /// Odd groups are in the high nibbles of the bytes of even ones, so that each byte feeds two lanes: a shift that only odd lanes make takes
-    /// one nibble from each. Bytes in the order 4 5 6 7 0 1 2 3 give what is left, and the twist.
-    static constexpr std::size_t twist = 1;
     NIBBLE_INLINE static void strips(const std::byte* run, __m256i (&v)[8]) noexcept {
-        const __m256i down = _mm256_setr_epi32(0, 4, 0, 4, 0, 4, 0, 4), nibble = _mm256_set1_epi8(15);
-        const auto at = [run](int i) NIBBLE_LAMBDA_INLINE { return _mm_loadu_si128(reinterpret_cast<const __m128i*>(run + 16 + 16 * i)); };
-#pragma GCC unroll 2
-        for (int half = 0; half < 2; ++half) {
-            const __m256i a = _mm256_inserti128_si256(_mm256_castsi128_si256(at(half)), at(half + 4), 1);
-            const __m256i b = _mm256_inserti128_si256(_mm256_castsi128_si256(at(half + 2)), at(half + 6), 1);
-            const __m256i bytes[2] = {_mm256_unpacklo_epi64(a, b), _mm256_unpackhi_epi64(a, b)};
-#pragma GCC unroll 2
-            for (int q = 0; q < 2; ++q) {
-                const __m256i turned = _mm256_shuffle_epi32(bytes[q], 0b10'11'00'01);
-                v[4 * half + 2 * q] = _mm256_and_si256(_mm256_srlv_epi32(bytes[q], down), nibble);
-                v[4 * half + 2 * q + 1] = _mm256_and_si256(_mm256_srlv_epi32(turned, down), nibble);
-            }
+        __m256i bytes[4];
+        interleave_pieces<16, 0>(run + 16, bytes[0], bytes[1]);
+        interleave_pieces<16, 1>(run + 16, bytes[2], bytes[3]);
+#pragma GCC unroll 4
+        for (int i = 0; i < 4; ++i) {
+            v[i] = _mm256_and_si256(bytes[i], _mm256_set1_epi8(15));
+            v[i + 4] = _mm256_and_si256(_mm256_srli_epi16(bytes[i], 4), _mm256_set1_epi8(15));
         }
     }
 };

@@ -20,13 +20,11 @@ struct layout_decoder<F, layout::split_nibbles<Zero>> {
         return split_nibbles(run + Group * sizeof(typename F::block) + 2);
     }
     NIBBLE_INLINE static void strips(const std::byte* run, __m256i (&v)[8]) noexcept {
+        constexpr std::size_t block = sizeof(typename F::block);
         __m256i bytes[4];
-        load_strips_of_16<sizeof(typename F::block)>(run + 2, bytes);
-#pragma GCC unroll 4
-        for (int j = 0; j < 4; ++j) {
-            v[j] = _mm256_and_si256(bytes[j], _mm256_set1_epi8(15));
-            v[j + 4] = _mm256_and_si256(_mm256_srli_epi16(bytes[j], 4), _mm256_set1_epi8(15));
-        }
+        interleave_pieces<block, 0>(run + 2, bytes[0], bytes[1]);
+        interleave_pieces<block, 1>(run + 2, bytes[2], bytes[3]);
+        split_strips(bytes, v);
     }
 };
 

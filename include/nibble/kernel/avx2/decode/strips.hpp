@@ -1,10 +1,12 @@
-// Strips: the order of a run that products of single rows compute in. Lane g of register j holds elements 4 j .. 4 j + 3 of group g, so that
-// products of all registers add up to one sum a lane, and a lane is a group with one scale: no scale is broadcast, nothing is summed
-// across lanes before the end of a row.
+// Strips: the order in which products of single rows read a run. A register of a strip has bytes of four groups, four at a time:
 //
-// A decoder may give strips itself:
-//   strips(run, v)     instead of eight codes<Group>
-//   twist              1: in odd lanes registers 2 i and 2 i + 1 are exchanged (default 0)
+//   v[j], j < 4         even groups: 0 2 0 2 | 4 6 4 6
+//   v[j + 4]            odd groups:  1 3 1 3 | 5 7 5 7
+//                       elements 8 j .. 8 j + 3 in dwords 0, 1, 4 and 5, 8 j + 4 .. 8 j + 7 in the others
+//
+// So products of four registers add up without a shuffle, and one exchange of halves at the end gives every group a lane of its own:
+// no scale is broadcast, and nothing is summed across lanes before the end of a row. Eight groups become strips with 16 shuffles; a decoder
+// that has a shorter way says so with strips(run, v).
 #pragma once
 
 #include "nibble/kernel/avx2/decode/decoder.hpp"
@@ -14,50 +16,44 @@ NIBBLE_TARGET_BEGIN_AVX2
 NIBBLE_BASELINE_BEGIN
 namespace avx2 {
 
-/// Transposes eight vectors of eight 32-bit elements.
-NIBBLE_INLINE void transpose(__m256i (&v)[8]) noexcept {
-    __m256i a[8], b[8];
-#pragma GCC unroll 4
-    for (int i = 0; i < 4; ++i) {
-        a[2 * i] = _mm256_unpacklo_epi32(v[2 * i], v[2 * i + 1]);
-        a[2 * i + 1] = _mm256_unpackhi_epi32(v[2 * i], v[2 * i + 1]);
-    }
-#pragma GCC unroll 2
-    for (int i = 0; i < 2; ++i) {
-        b[4 * i] = _mm256_unpacklo_epi64(a[4 * i], a[4 * i + 2]);
-        b[4 * i + 1] = _mm256_unpackhi_epi64(a[4 * i], a[4 * i + 2]);
-        b[4 * i + 2] = _mm256_unpacklo_epi64(a[4 * i + 1], a[4 * i + 3]);
-        b[4 * i + 3] = _mm256_unpackhi_epi64(a[4 * i + 1], a[4 * i + 3]);
-    }
-#pragma GCC unroll 4
-    for (int i = 0; i < 4; ++i) {
-        v[i] = _mm256_permute2x128_si256(b[i], b[i + 4], 0x20);
-        v[i + 4] = _mm256_permute2x128_si256(b[i], b[i + 4], 0x31);
-    }
-}
-
-template <class Decoder>
-concept gives_strips = requires(const std::byte* run, __m256i (&v)[8]) { Decoder::strips(run, v); };
+template <class F>
+concept gives_strips = requires(const std::byte* run, __m256i (&v)[8]) { decoder<F>::strips(run, v); };
 
 /// The strips of a run.
 template <class F>
 NIBBLE_INLINE void load_strips(const std::byte* run, __m256i (&v)[8]) noexcept {
-    if constexpr (gives_strips<decoder<F>>) {
+    if constexpr (gives_strips<F>) {
         decoder<F>::strips(run, v);
     } else {
-        for_each_group([&]<int Group>() NIBBLE_LAMBDA_INLINE { v[Group] = decoder<F>::template codes<Group>(run); });
-        transpose(v);
+        const auto half = [&]<int Odd>() NIBBLE_LAMBDA_INLINE {
+            const __m256i a = decoder<F>::template codes<Odd>(run), b = decoder<F>::template codes<Odd + 2>(run);
+            const __m256i c = decoder<F>::template codes<Odd + 4>(run), d = decoder<F>::template codes<Odd + 6>(run);
+            const __m256i ab[2] = {_mm256_unpacklo_epi32(a, b), _mm256_unpackhi_epi32(a, b)};
+            const __m256i cd[2] = {_mm256_unpacklo_epi32(c, d), _mm256_unpackhi_epi32(c, d)};
+#pragma GCC unroll 2
+            for (int i = 0; i < 2; ++i) {
+                v[4 * Odd + i] = _mm256_permute2x128_si256(ab[i], cd[i], 0x20);
+                v[4 * Odd + i + 2] = _mm256_permute2x128_si256(ab[i], cd[i], 0x31);
+            }
+        };
+        half.template operator()<0>();
+        half.template operator()<1>();
     }
 }
 
-/// Which four elements of its group lane `lane` of register j holds.
-template <class F>
-NIBBLE_INLINE constexpr std::size_t strip_at(std::size_t j, std::size_t lane) noexcept {
-    if constexpr (requires { decoder<F>::twist; }) {
-        return j ^ (lane & decoder<F>::twist);
-    } else {
-        return j;
-    }
+/// Where dword `lane` of register j comes from.
+struct strip_source {
+    std::size_t group, dword;
+};
+NIBBLE_INLINE constexpr strip_source strip_at(std::size_t j, std::size_t lane) noexcept {
+    return {lane / 4 * 4 + lane % 2 * 2 + j / 4, j % 4 * 2 + lane % 4 / 2};
+}
+
+/// One lane for each group from sums over even and over odd groups, of 16 or 32 bits.
+template <int Bits>
+NIBBLE_INLINE __m256i join_strips(__m256i even, __m256i odd) noexcept {
+    const __m256i first = _mm256_unpacklo_epi32(even, odd), second = _mm256_unpackhi_epi32(even, odd);
+    return Bits == 16 ? _mm256_add_epi16(first, second) : _mm256_add_epi32(first, second);
 }
 
 }  // namespace avx2

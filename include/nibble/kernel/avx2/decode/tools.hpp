@@ -8,30 +8,18 @@ NIBBLE_TARGET_BEGIN_AVX2
 NIBBLE_BASELINE_BEGIN
 namespace avx2 {
 
-/// Eight fp16 numbers that lie `Stride` bytes apart, as floats. Reads 16 bytes at multiples of Stride - 2, up to Stride * 7 + 2 at most.
-///
-/// Where Stride - 2 is 16 or 32, number g is word g of the g-th piece of that many bytes: blends, which run on every port, gather them.
+/// Eight fp16 numbers that lie `Stride` bytes apart, as floats. They are gathered in general registers, which have nothing else to do.
 template <std::size_t Stride>
 NIBBLE_INLINE __m256 load_halves(const std::byte* from) noexcept {
-    if constexpr (Stride == 18) {
-        const auto pieces = [from](std::size_t i) NIBBLE_LAMBDA_INLINE { return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(from + 32 * i)); };
-        const __m256i a = _mm256_blend_epi32(pieces(0), pieces(1), 0x22), b = _mm256_blend_epi32(pieces(2), pieces(3), 0x88);
-        const __m256i all = _mm256_blend_epi32(a, b, 0xCC);
-        return _mm256_cvtph_ps(_mm_blend_epi16(_mm256_castsi256_si128(all), _mm256_extracti128_si256(all, 1), 0xAA));
-    } else if constexpr (Stride == 34) {
-        const auto piece = [from](std::size_t i) NIBBLE_LAMBDA_INLINE { return _mm_loadu_si128(reinterpret_cast<const __m128i*>(from + 32 * i)); };
-        const auto every_second = [piece](std::size_t i) NIBBLE_LAMBDA_INLINE {
-            return _mm_blend_epi32(_mm_blend_epi32(piece(i), piece(i + 2), 0x2), _mm_blend_epi32(piece(i + 4), piece(i + 6), 0x8), 0xC);
-        };
-        return _mm256_cvtph_ps(_mm_blend_epi16(every_second(0), every_second(1), 0xAA));
-    } else {
-        const auto half = [from](std::size_t i) NIBBLE_LAMBDA_INLINE {
-            std::uint16_t bits;
-            __builtin_memcpy(&bits, from + i * Stride, sizeof bits);
-            return static_cast<short>(bits);
-        };
-        return _mm256_cvtph_ps(_mm_setr_epi16(half(0), half(1), half(2), half(3), half(4), half(5), half(6), half(7)));
-    }
+    const auto two = [from](std::size_t i) NIBBLE_LAMBDA_INLINE {
+        std::uint16_t first;
+        std::uint32_t second;  // in its upper half
+        __builtin_memcpy(&first, from + i * Stride, sizeof first);
+        __builtin_memcpy(&second, from + (i + 1) * Stride - 2, sizeof second);
+        return std::uint64_t{(second & 0xFFFF0000u) | first};
+    };
+    const std::uint64_t low = two(0) | (two(2) << 32), high = two(4) | (two(6) << 32);
+    return _mm256_cvtph_ps(_mm_set_epi64x(static_cast<long long>(high), static_cast<long long>(low)));
 }
 
 /// One fp16 number in all lanes.
@@ -48,26 +36,25 @@ NIBBLE_INLINE __m256i split_nibbles(const std::byte* from) noexcept {
     return _mm256_and_si256(both, _mm256_set1_epi8(15));
 }
 
-/// From eight pieces of 16 bytes, `Stride` bytes apart: lane g of v[j] has bytes 4 j .. 4 j + 3 of piece g.
-template <std::size_t Stride>
-NIBBLE_INLINE void load_strips_of_16(const std::byte* from, __m256i (&v)[4]) noexcept {
-    __m256i piece[4], pair[4];
+/// From pieces of 16 bytes at `from`, First and First + 2 in the lower half, First + 4 and First + 6 in the upper one: their dwords in turn, as
+/// strips have them (strips.hpp).
+template <std::size_t Stride, std::size_t First>
+NIBBLE_INLINE void interleave_pieces(const std::byte* from, __m256i& low, __m256i& high) noexcept {
+    const auto at = [from](std::size_t i) NIBBLE_LAMBDA_INLINE { return _mm_loadu_si128(reinterpret_cast<const __m128i*>(from + i * Stride)); };
+    const __m256i a = _mm256_inserti128_si256(_mm256_castsi128_si256(at(First)), at(First + 4), 1);
+    const __m256i b = _mm256_inserti128_si256(_mm256_castsi128_si256(at(First + 2)), at(First + 6), 1);
+    low = _mm256_unpacklo_epi32(a, b);
+    high = _mm256_unpackhi_epi32(a, b);
+}
+
+/// Strips of blocks of 16 bytes whose high nibbles are the second half: low and high nibbles of even and odd blocks' bytes.
+NIBBLE_INLINE void split_strips(const __m256i (&bytes)[4], __m256i (&v)[8]) noexcept {
+    const __m256i nibble = _mm256_set1_epi8(15);
 #pragma GCC unroll 4
     for (int i = 0; i < 4; ++i) {
-        const auto at = [from](int g) NIBBLE_LAMBDA_INLINE {
-            return _mm_loadu_si128(reinterpret_cast<const __m128i*>(from + static_cast<std::size_t>(g) * Stride));
-        };
-        piece[i] = _mm256_inserti128_si256(_mm256_castsi128_si256(at(i)), at(i + 4), 1);
-    }
-#pragma GCC unroll 2
-    for (int i = 0; i < 2; ++i) {
-        pair[i] = _mm256_unpacklo_epi32(piece[2 * i], piece[2 * i + 1]);
-        pair[i + 2] = _mm256_unpackhi_epi32(piece[2 * i], piece[2 * i + 1]);
-    }
-#pragma GCC unroll 2
-    for (int i = 0; i < 2; ++i) {
-        v[2 * i] = _mm256_unpacklo_epi64(pair[2 * i], pair[2 * i + 1]);
-        v[2 * i + 1] = _mm256_unpackhi_epi64(pair[2 * i], pair[2 * i + 1]);
+        const int at = i / 2 * 4 + i % 2;
+        v[at] = _mm256_and_si256(bytes[i], nibble);
+        v[at + 2] = _mm256_and_si256(_mm256_srli_epi16(bytes[i], 4), nibble);
     }
 }
 
