@@ -31,6 +31,19 @@ struct vector_of<T, 1> {
 template <class T, int N>
 using raw_lanes = typename detail::vector_of<T, N>::type;
 
+namespace detail {
+/// A value in all lanes. Not value - raw_lanes<T, N>{}: GCC makes scalar code of that where the value is no constant from the start.
+template <class Lanes, class T, int... I>
+NIBBLE_INLINE Lanes spread(T value, std::integer_sequence<int, I...>) noexcept {
+#if defined(__CUDACC__)
+    return {value - raw_lanes<T, sizeof...(I)>{}};
+#else
+    const raw_lanes<T, 4> one = {value, T{}, T{}, T{}};
+    return {__builtin_shufflevector(one, one, (I & 0)...)};
+#endif
+}
+}  // namespace detail
+
 /// N truths, the result of a comparison.
 template <int N>
 struct mask32 {
@@ -69,7 +82,7 @@ struct i32x {
 
     NIBBLE_INLINE static i32x set(std::int32_t value) noexcept {
         if constexpr (N == 1) return {value};
-        else return {value - raw_lanes<std::int32_t, N>{}};
+        else return detail::spread<i32x>(value, std::make_integer_sequence<int, N>{});
     }
     NIBBLE_INLINE static i32x load(const std::int32_t* from) noexcept {
         i32x lanes;
@@ -98,7 +111,7 @@ struct f32x {
 
     NIBBLE_INLINE static f32x set(float value) noexcept {
         if constexpr (N == 1) return {value};
-        else return {value - raw_lanes<float, N>{}};
+        else return detail::spread<f32x>(value, std::make_integer_sequence<int, N>{});
     }
     NIBBLE_INLINE static f32x load(const float* from) noexcept {
         f32x lanes;

@@ -12,26 +12,6 @@ NIBBLE_EXACT_BEGIN
 NIBBLE_NAMESPACE_BEGIN
 namespace detail {
 
-#if defined(__CUDACC__)
-template <int N>
-NIBBLE_INLINE f32x<N> broadcast(float value) noexcept {
-    return f32x<N>::set(value);
-}
-#else
-// Returns a struct: of a naked vector GCC warns at the end of the program, where no pragma reaches (-Wpsabi).
-template <int... I>
-NIBBLE_INLINE f32x<sizeof...(I)> broadcast_to(float value, std::integer_sequence<int, I...>) noexcept {
-    const raw_lanes<float, 4> one = {value, 0.0f, 0.0f, 0.0f};
-    return {__builtin_shufflevector(one, one, (I & 0)...)};
-}
-/// A value that is known only at run time in all lanes.
-template <int N>
-NIBBLE_INLINE f32x<N> broadcast(float value) noexcept {
-    if constexpr (N == 1) return {value};
-    else return broadcast_to(value, std::make_integer_sequence<int, N>{});
-}
-#endif
-
 /// a & b. GCC turns the plain operator on 16 lanes, where AVX-512 has mask registers, into scalar code.
 template <int N>
 NIBBLE_INLINE mask32<N> both(const mask32<N>& a, const mask32<N>& b) noexcept {

@@ -67,15 +67,15 @@ NIBBLE_INLINE std::int32_t find_nearest_by_8(const std::uint16_t* list, std::siz
     const ints lanes = {raw_lanes<std::int32_t, 8>{0, 1, 2, 3, 4, 5, 6, 7}};
     floats terms[Book::width];
     if constexpr (Book::levels == 8) {
-        const auto points = broadcast<8>(scale) * (floats::set(levels.step) * to_float(lanes) - floats::set(levels.center));
+        const auto points = floats::set(scale) * (floats::set(levels.step) * to_float(lanes) - floats::set(levels.center));
 #pragma GCC unroll 4
         for (std::size_t i = 0; i < 4; ++i) {
-            const auto e = points - broadcast<8>(y[i]);
-            terms[i] = broadcast<8>(w[i]) * e * e;
+            const auto e = points - floats::set(y[i]);
+            terms[i] = floats::set(w[i]) * e * e;
         }
     } else {
         // Two coordinates share a register until their entries are doubled, so that an index may have a bit too many.
-        const auto points = broadcast<8>(scale) * (broadcast<8>(levels.step) * to_float(lanes & ints::set(3)) - broadcast<8>(levels.center));
+        const auto points = floats::set(scale) * (floats::set(levels.step) * to_float(lanes & ints::set(3)) - floats::set(levels.center));
         const auto values = floats::load(y), weights = floats::load(w);
         const auto fill = [&](auto at) NIBBLE_LAMBDA_INLINE {
             constexpr int c = decltype(at)::value;
