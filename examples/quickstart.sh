@@ -40,9 +40,10 @@ tool=$build/examples/tool/nibble
 
 echo
 printf '%-8s %10s %8s %9s\n' type bytes bpw 'SQNR dB'
-for type in F16 BF16 Q8_0 Q6_K Q4_K_M Q4_0; do
+for type in F16 BF16 Q8_0 Q6_K Q5_K_M Q4_K_M Q4_0 IQ4_XS Q3_K_M IQ3_XXS Q2_K; do
     out=$build/kjv-3m-$type.gguf
-    "$tool" quantize "$model" "$out" "$type" >/dev/null 2>"$build/quantize.log" || { cat "$build/quantize.log" >&2; exit 1; }
+    "$tool" quantize "$model" "$out" "$type" --imatrix "$root/examples/model/kjv-3m-imatrix.gguf" >/dev/null 2>"$build/quantize.log" ||
+        { cat "$build/quantize.log" >&2; exit 1; }
     "$tool" compare "$model" "$out" --json >"$build/compare.json"
     bpw=$(sed -n 's/^ *"b_bits_per_weight": *\([^,]*\),*/\1/p' "$build/compare.json" | head -n 1)
     sqnr=$(sed -n 's/^ *"sqnr_db": *\([^,]*\),*/\1/p' "$build/compare.json" | head -n 1)
@@ -51,18 +52,23 @@ for type in F16 BF16 Q8_0 Q6_K Q4_K_M Q4_0; do
 done
 echo
 echo "the files are in $build"
+echo
 
+# llama.cpp's opinion, from npm.
 interop=$root/tests/interop
-if [ ! -f "$interop/package-lock.json" ]; then
-    :
-elif ! have node || ! have npm; then
-    echo "node and npm are not here: llama.cpp is not asked to load the files"
-elif [ -d "$interop/node_modules" ] || (cd "$interop" && npm ci --ignore-scripts --no-audit --no-fund >"$build/npm.log" 2>&1); then
-    echo "llama.cpp's perplexity per byte of examples/model/text.txt:"
-    node "$interop/perplexity.mjs" "$root/examples/model/text.txt" 40 "$build/kjv-3m-F16.gguf" "$build/kjv-3m-Q4_K_M.gguf" 2>"$build/node.log" ||
-        echo "llama.cpp could not be asked; see $build/node.log"
-    [ ! -f "$interop/generate.mjs" ] || node "$interop/generate.mjs" "$build/kjv-3m-Q4_K_M.gguf" 2>"$build/node.log" | sed 's/^/generated: /' ||
-        echo "llama.cpp could not generate; see $build/node.log"
+if sh "$interop/install.sh" >"$build/npm.log" 2>&1; then
+    echo "llama.cpp's perplexity per byte on 40 windows of examples/model/text.txt, and a line that it lets the model write:"
+    for type in F16 Q4_K_M; do
+        file=$build/kjv-3m-$type.gguf
+        if perplexity=$(node "$interop/perplexity.mjs" "$root/examples/model/text.txt" 40 "$file" 2>"$build/node.log") &&
+            line=$(node "$interop/generate.mjs" "$file" 2>"$build/node.log"); then
+            LC_ALL=C printf '%-8s %.4f  %s\n' "$type" "$(echo "$perplexity" | sed -n 's/.*:\([0-9.]*\)}$/\1/p')" "$line"
+        else
+            echo "llama.cpp could not run $file:"
+            tail -n 5 "$build/node.log"
+            exit 1
+        fi
+    done
 else
-    echo "npm could not install llama.cpp's package; see $build/npm.log"
+    echo "llama.cpp was not asked to load the files: $(sed -n 's/^SKIP: //p' "$build/npm.log")"
 fi
