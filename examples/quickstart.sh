@@ -3,9 +3,10 @@
 #   sh examples/quickstart.sh
 # Works from any directory. On Debian and Ubuntu missing packages are installed; elsewhere it says what it needs. With node and npm it also
 # has llama.cpp load the results. Output goes to build/quickstart.
+# Environment: NIBBLE_TOOL (a tool that is built already), NIBBLE_BUILD_DIR (default: build/quickstart in the repository).
 set -eu
 root=$(cd "$(dirname "$0")/.." && pwd)
-build=$root/build/quickstart
+build=${NIBBLE_BUILD_DIR:-$root/build/quickstart}
 model=$root/examples/model/kjv-3m-f16.gguf
 have() { command -v "$1" >/dev/null 2>&1; }
 
@@ -31,12 +32,15 @@ if [ -n "$missing" ]; then
     fi
 fi
 
-echo "building the tool (about a minute)"
 mkdir -p "$build"
-cmake -S "$root" -B "$build" -G Ninja -DCMAKE_BUILD_TYPE=Release -DNIBBLE_BUILD_TESTS=OFF >"$build/configure.log" 2>&1 ||
-    { cat "$build/configure.log" >&2; exit 1; }
-cmake --build "$build" --target nibble_tool >"$build/build.log" 2>&1 || { cat "$build/build.log" >&2; exit 1; }
-tool=$build/examples/tool/nibble
+tool=${NIBBLE_TOOL:-}
+if [ -z "$tool" ]; then
+    echo "building the tool (one to three minutes)"
+    cmake -S "$root" -B "$build" -G Ninja -DCMAKE_BUILD_TYPE=Release -DNIBBLE_BUILD_TESTS=OFF >"$build/configure.log" 2>&1 ||
+        { cat "$build/configure.log" >&2; exit 1; }
+    cmake --build "$build" --target nibble_tool >"$build/build.log" 2>&1 || { cat "$build/build.log" >&2; exit 1; }
+    tool=$build/examples/tool/nibble
+fi
 
 echo
 printf '%-8s %10s %8s %9s\n' type bytes bpw 'SQNR dB'
