@@ -137,6 +137,12 @@ template <int N>
 NIBBLE_INLINE f32x<N> select(const mask32<N>& mask, const f32x<N>& yes, const f32x<N>& no) noexcept {
     return {mask.raw ? yes.raw : no.raw};
 }
+/// 1 where the mask is true, 0 elsewhere.
+template <int N>
+NIBBLE_INLINE i32x<N> ones_where(const mask32<N>& mask) noexcept {
+    if constexpr (N == 1) return {mask.raw};
+    else return {-mask.raw};
+}
 template <int N>
 NIBBLE_INLINE i32x<N> select(const mask32<N>& mask, const i32x<N>& yes, const i32x<N>& no) noexcept {
     return {mask.raw ? yes.raw : no.raw};
@@ -205,6 +211,16 @@ template <int N>
 NIBBLE_INLINE void store_bytes(const i32x<N>& value, std::uint8_t* to) noexcept {
     if constexpr (N == 1) {
         *to = static_cast<std::uint8_t>(value.raw);
+#if !defined(__CUDACC__)
+    } else if constexpr (N == 8) {
+        // In two steps, within the halves and then between them: a conversion of the vector GCC does lane by lane.
+        const auto all = __builtin_bit_cast(raw_lanes<std::uint8_t, 32>, value.raw);
+        const auto quads = __builtin_shufflevector(all, all, 0, 4, 8, 12, 0, 4, 8, 12, 0, 4, 8, 12, 0, 4, 8, 12, 16, 20, 24, 28, 16, 20, 24, 28, 16,
+                                                   20, 24, 28, 16, 20, 24, 28);
+        const auto words = __builtin_bit_cast(raw_lanes<std::int32_t, 8>, quads);
+        const auto bytes = __builtin_shufflevector(words, words, 0, 4, 0, 4, 0, 4, 0, 4);
+        __builtin_memcpy(to, &bytes, 8);
+#endif
     } else {
         const auto bytes = __builtin_convertvector(value.raw, raw_lanes<std::uint8_t, N>);
         __builtin_memcpy(to, &bytes, sizeof bytes);

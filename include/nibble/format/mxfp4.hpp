@@ -70,9 +70,8 @@ struct mxfp4 {
     template <int N>
     NIBBLE_INLINE static void assemble(const float* values, const auto& found, std::size_t at, block& packed) noexcept {
         packed.exponent = static_cast<std::uint8_t>(found.exponent[at]);
-        const auto unit = f32x<N>::set(half_scale(packed.exponent));
-        packed.codes.template set<N>(
-            0, [&](std::size_t i) NIBBLE_LAMBDA_INLINE { return find_nearest_e2m1(f32x<N>::load(values + i), unit); });
+        const e2m1_rounding rounding(half_scale(packed.exponent));
+        packed.codes.template set<N>(0, [&](std::size_t i) NIBBLE_LAMBDA_INLINE { return rounding.code(f32x<N>::load(values + i)); });
     }
 
     NIBBLE_INLINE static void encode(std::span<const float, 32> values, block& packed) noexcept {

@@ -73,9 +73,17 @@ struct nvfp4 {
         constexpr int lanes = N < 8 ? N : 8;
         for (std::size_t s = 0; s < 4; ++s, values += 16) {
             packed.scale[s] = static_cast<std::uint8_t>(found.scale[at + s]);
-            const auto unit = f32x<lanes>::set(half_scale(packed.scale[s]));
-            const auto code_at = [&](std::size_t i) NIBBLE_LAMBDA_INLINE { return find_nearest_e2m1(f32x<lanes>::load(values + i), unit); };
-            for (std::size_t j = 0; j < 8; j += lanes) store_bytes(code_at(j) | (code_at(j + 8) << 4), packed.codes[s] + j);
+            const float unit = half_scale(packed.scale[s]);
+            const auto set = [&](auto code_of) NIBBLE_LAMBDA_INLINE {
+                const auto code_at = [&](std::size_t i) NIBBLE_LAMBDA_INLINE { return code_of(f32x<lanes>::load(values + i)); };
+                for (std::size_t j = 0; j < 8; j += lanes) store_bytes(code_at(j) | (code_at(j + 8) << 4), packed.codes[s] + j);
+            };
+            if (packed.scale[s] == last_scale) {  // values may be anywhere above
+                set([&](const auto& v) NIBBLE_LAMBDA_INLINE { return find_nearest_e2m1_anywhere(v, unit); });
+            } else {
+                const e2m1_rounding rounding(unit);
+                set([&](const auto& v) NIBBLE_LAMBDA_INLINE { return rounding.code(v); });
+            }
         }
     }
 
@@ -84,6 +92,7 @@ struct nvfp4 {
     }
 
 private:
+    static constexpr std::uint8_t last_scale = 0x7E;
     NIBBLE_INLINE static constexpr float half_scale(std::uint8_t scale) noexcept {
         return scale == 0x7F ? 0.0f : 0.5f * detail::small_float<3, 7>(static_cast<std::uint8_t>(scale & 0x7Fu));
     }
@@ -95,7 +104,7 @@ private:
         const auto subnormal = v < floats::set(0.015625f);
         const auto units = truncate(select(subnormal, v * floats::set(512.0f), floats::set(0.0f)) + floats::set(0.5f));
         const auto code = ((bits_of(v) + ints::set(1 << 19)) >> 20) - ints::set(120 << 3);
-        return select(subnormal, clamp(units, 0, 7), select(code < ints::set(15 << 3), code, ints::set(0x7E)));
+        return select(subnormal, clamp(units, 0, 7), select(code < ints::set(15 << 3), code, ints::set(last_scale)));
     }
 };
 
