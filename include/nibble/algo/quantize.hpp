@@ -75,7 +75,7 @@ public:
 
     status run(const float* values, std::size_t rows, std::byte* out) noexcept {
         // Rows in stretches that stay in the cache between the look at their magnitude and their encoding.
-        const std::size_t stretch = cols_ >= 8192 ? 1 : 8192 / (cols_ + 1) + 1;
+        const std::size_t stretch = cols_ >= 4096 ? 1 : 4096 / (cols_ + 1) + 1;
         for (std::size_t r = 0; r < rows; r += stretch) {
             const std::size_t here = rows - r < stretch ? rows - r : stretch;
             if (const status done = encode(values + r * cols_, here, out + r * bytes_); !done) {

@@ -1,6 +1,7 @@
 // Little-endian numbers at any address, and arithmetic that notices overflow.
 #pragma once
 
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <type_traits>
@@ -38,6 +39,10 @@ struct stored {
     /// Stores the number.
     NIBBLE_INLINE constexpr void set(T value) noexcept {
         const auto bits = bit_cast<uint_of<sizeof(T)>>(value);
+        if (std::endian::native == std::endian::little && !std::is_constant_evaluated()) {
+            __builtin_memcpy(bytes, &bits, sizeof bits);  // GCC does not always see that the loop is one store
+            return;
+        }
         for (std::size_t i = 0; i < sizeof(T); ++i) bytes[i] = static_cast<std::uint8_t>(bits >> (8 * i));
     }
 };

@@ -9,7 +9,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <type_traits>
-#include <utility>
 
 #include "nibble/base/target.hpp"
 
@@ -197,84 +196,12 @@ NIBBLE_INLINE i32x<N> round_even(const f32x<N>& value) noexcept {
     const auto shifted = bits_of(value + f32x<N>::set(12582912.0f));
     return (shifted & i32x<N>::set(0x7FFFFF)) - i32x<N>::set(0x400000);
 }
-/// Half away from zero for |value| < 2^23 (C's roundf).
+/// Half away from zero for |value| < 2^23 (C's roundf). The largest float below 1/2 is enough to carry a half over, and too little for
+/// what is below a half.
 template <int N>
 NIBBLE_INLINE i32x<N> round_away(const f32x<N>& value) noexcept {
-    const auto whole = truncate(value);
-    const auto rest = value - to_float(whole);  // exact
-    const auto half = f32x<N>::set(0.5f);
-    const auto one = i32x<N>::set(1), zero = i32x<N>::set(0);
-    return whole + select(rest >= half, one, zero) - select(rest <= -half, one, zero);
-}
-/// The low byte of each lane, in order.
-template <int N>
-NIBBLE_INLINE void store_bytes(const i32x<N>& value, std::uint8_t* to) noexcept {
-    if constexpr (N == 1) {
-        *to = static_cast<std::uint8_t>(value.raw);
-#if !defined(__CUDACC__)
-    } else if constexpr (N == 8) {
-        // In two steps, within the halves and then between them: a conversion of the vector GCC does lane by lane.
-        const auto all = __builtin_bit_cast(raw_lanes<std::uint8_t, 32>, value.raw);
-        const auto quads = __builtin_shufflevector(all, all, 0, 4, 8, 12, 0, 4, 8, 12, 0, 4, 8, 12, 0, 4, 8, 12, 16, 20, 24, 28, 16, 20, 24, 28, 16,
-                                                   20, 24, 28, 16, 20, 24, 28);
-        const auto words = __builtin_bit_cast(raw_lanes<std::int32_t, 8>, quads);
-        const auto bytes = __builtin_shufflevector(words, words, 0, 4, 0, 4, 0, 4, 0, 4);
-        __builtin_memcpy(to, &bytes, 8);
-#endif
-    } else {
-        const auto bytes = __builtin_convertvector(value.raw, raw_lanes<std::uint8_t, N>);
-        __builtin_memcpy(to, &bytes, sizeof bytes);
-    }
-}
-
-namespace detail {
-#if defined(__CUDACC__)
-// nvcc's front end loses the expansion of a pack in this builtin.
-template <int N, int Distance, int... Lane>
-NIBBLE_INLINE void exchange(raw_lanes<float, N>& low, raw_lanes<float, N>& high, std::integer_sequence<int, Lane...>) noexcept {
-    const raw_lanes<float, N> a = low, b = high;
-    for (int lane = 0; lane < N; ++lane) {
-        const bool kept = (lane & Distance) == 0;
-        low[lane] = kept ? a[lane] : b[lane - Distance];
-        high[lane] = kept ? a[lane + Distance] : b[lane];
-    }
-}
-#else
-template <int N, int Distance, int... Lane>
-NIBBLE_INLINE void exchange(raw_lanes<float, N>& low, raw_lanes<float, N>& high, std::integer_sequence<int, Lane...>) noexcept {
-    const auto upper = __builtin_shufflevector(low, high, ((Lane & Distance) == 0 ? Lane : N + Lane - Distance)...);
-    high = __builtin_shufflevector(low, high, ((Lane & Distance) == 0 ? Lane + Distance : N + Lane)...);
-    low = upper;
-}
-#endif
-template <int N, int Distance>
-NIBBLE_INLINE void transpose_from(raw_lanes<float, N> (&rows)[N]) noexcept {
-    if constexpr (Distance < N) {
-#pragma GCC unroll 16
-        for (int i = 0; i < N; ++i) {
-            if ((i & Distance) == 0) exchange<N, Distance>(rows[i], rows[i + Distance], std::make_integer_sequence<int, N>{});
-        }
-        transpose_from<N, 2 * Distance>(rows);
-    }
-}
-}  // namespace detail
-
-/// Puts `count` (a multiple of N, or anything for N = 1) consecutive floats of N places side by side: to[i][lane] = from[lane][i].
-template <int N, std::size_t Count>
-NIBBLE_INLINE void gather_lanes(const float* const (&from)[N], float (&to)[Count][N]) noexcept {
-    if constexpr (N == 1) {
-        __builtin_memcpy(to, from[0], sizeof to);
-    } else {
-        static_assert(Count % N == 0);
-        for (std::size_t i = 0; i < Count; i += N) {
-            raw_lanes<float, N> rows[N];
-#pragma GCC unroll 16
-            for (int lane = 0; lane < N; ++lane) __builtin_memcpy(&rows[lane], from[lane] + i, sizeof rows[lane]);
-            detail::transpose_from<N, 1>(rows);
-#pragma GCC unroll 16
-            for (int lane = 0; lane < N; ++lane) __builtin_memcpy(to[i + static_cast<std::size_t>(lane)], &rows[lane], sizeof rows[lane]);
-        }
-    }
+    const auto sign = bits_of(value) & i32x<N>::set(static_cast<std::int32_t>(0x80000000u));
+    return truncate(value + float_of_bits(sign | i32x<N>::set(0x3EFFFFFF)));
 }
 
 NIBBLE_NAMESPACE_END

@@ -4,7 +4,7 @@
 
 #include <span>
 
-#include "nibble/base/float16.hpp"
+#include "nibble/base/lane_float16.hpp"
 #include "nibble/format/best/input.hpp"
 #include "nibble/format/best/scale.hpp"
 #include "nibble/format/encode.hpp"
@@ -53,34 +53,27 @@ struct byte_block {
         for (std::size_t i = 0; i < 32; ++i) codes[i] = packed.codes[i] ^ 0x80;
     }
 
-    static constexpr std::size_t unit_size = 32;
-    template <std::size_t Units>
-    struct fits {
-        float scale[Units], inverse[Units];
-    };
-
     /// The scale maps the largest magnitude to 127.
     template <int N>
-    NIBBLE_INLINE static void search(const float (&x)[32][N], auto& found, std::size_t at) noexcept {
-        const auto scale = find_magnitude<N>(x) / f32x<N>::set(127.0f);
-        scale.store(found.scale + at);
-        inverse_or_zero(scale).store(found.inverse + at);
-    }
-    template <int N>
-    NIBBLE_INLINE static void assemble(const float* values, const auto& found, std::size_t at, block& packed) noexcept {
-        packed.scale.set(float_to_float16(found.scale[at]));
-        const auto inverse = f32x<N>::set(found.inverse[at]);
-        auto sums = i32x<N>::set(0);
-        for (std::size_t i = 0; i < 32; i += N) {
-            const auto code = round_away(convertible(f32x<N>::load(values + i) * inverse));
-            if constexpr (WithSum) sums = sums + code;
-            store_bytes(code, packed.codes + i);
+    NIBBLE_INLINE static void pack(const float* values, block* out) noexcept {
+        const auto scale = find_magnitudes<N, 32>(values) / f32x<N>::set(127.0f);
+        const code_rule<N> rule(scale, 0.0f);
+        std::int32_t halves[N];
+        to_float16(scale).store(halves);
+        [[maybe_unused]] float sums[N];
+        for (std::size_t b = 0; b < N; ++b, values += 32) {
+            const auto inverse = f32x<N>::set(rule.inverse[b]);
+            out[b].scale.set(static_cast<std::uint16_t>(halves[b]));
+            store_bytes<N, 32>(out[b].codes, [&](std::size_t i) NIBBLE_LAMBDA_INLINE { return round_away(f32x<N>::load(values + i) * inverse); });
+            if constexpr (WithSum) {
+                int sum = 0;
+                for (const std::uint8_t code : out[b].codes) sum += static_cast<std::int8_t>(code);
+                sums[b] = static_cast<float>(sum);
+            }
         }
         if constexpr (WithSum) {
-            std::int32_t lane[N], sum = 0;
-            sums.store(lane);
-            for (const std::int32_t each : lane) sum += each;
-            packed.sum.set(float_to_float16(static_cast<float>(sum) * found.scale[at]));
+            to_float16(f32x<N>::load(sums) * scale).store(halves);
+            for (std::size_t b = 0; b < N; ++b) out[b].sum.set(static_cast<std::uint16_t>(halves[b]));
         }
     }
 

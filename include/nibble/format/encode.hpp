@@ -7,21 +7,30 @@
 //   assemble<N>(values, fits, at, block)  writes one block from its values and its entries, which start at `at`
 // and, if importance matters to it, search_weighted<N>(x, importance, sigma, fits, at), assemble_weighted<N>, and
 //   sigma(sum_of_squares, count)      the variance term of the weights; row_sigma says whether over the row or the block
+// A format whose scale does not depend on the order of its values (the largest magnitude, say) offers instead, or for the case without
+// importance,
+//   pack<N>(values, blocks)           encodes N blocks
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
 #include <span>
 
-#include "nibble/base/lanes.hpp"
+#include "nibble/base/lane_order.hpp"
 #include "nibble/format/concepts.hpp"
 
 NIBBLE_EXACT_BEGIN
 NIBBLE_NAMESPACE_BEGIN
 
+/// A format that encodes blocks without a search.
+template <class F>
+concept packed_format = block_format<F> && requires(const float* values, typename F::block* packed) {
+    { F::template pack<1>(values, packed) } noexcept;
+};
+
 /// A format whose encoder can run in lanes.
 template <class F>
-concept searched_format = block_format<F> && requires { F::unit_size; };
+concept searched_format = packed_format<F> || (block_format<F> && requires { F::unit_size; });
 
 /// A searched format that uses importance; the others ignore it, as the reference does.
 template <class F>
@@ -41,13 +50,9 @@ NIBBLE_INLINE float sum_of_squares(const float* values, std::size_t count) noexc
     for (std::size_t i = 0; i < count; ++i) sum = sum + values[i] * values[i];
     return sum;
 }
-}  // namespace detail
-
-/// Encodes `blocks` blocks that lie one after the other, with the reference search.
-/// @param blocks_per_row  where importance starts again; `blocks` is a multiple of it unless importance is null
-/// @param importance      blocks_per_row * block_size weights, or null
+/// encode_blocks by search.
 template <searched_format F, int N>
-NIBBLE_INLINE void encode_blocks(const float* values, std::size_t blocks, std::size_t blocks_per_row, const float* importance,
+NIBBLE_INLINE void search_blocks(const float* values, std::size_t blocks, std::size_t blocks_per_row, const float* importance,
                                  typename F::block* out) noexcept {
     constexpr std::size_t lanes = N, units = F::block_size / F::unit_size;
     constexpr std::size_t batch = lanes > units ? lanes / units : 1;  // blocks that fill the lanes
@@ -101,7 +106,7 @@ NIBBLE_INLINE void encode_blocks(const float* values, std::size_t blocks, std::s
                     continue;
                 }
             }
-            F::template search<N>(x, fits, at);
+            if constexpr (!packed_format<F>) F::template search<N>(x, fits, at);
         }
         for (std::size_t b = 0; b < here; ++b) {
             const float* block_values = values + (first + b) * F::block_size;
@@ -111,9 +116,29 @@ NIBBLE_INLINE void encode_blocks(const float* values, std::size_t blocks, std::s
                     continue;
                 }
             }
-            F::template assemble<N>(block_values, fits, b * units, out[first + b]);
+            if constexpr (!packed_format<F>) F::template assemble<N>(block_values, fits, b * units, out[first + b]);
         }
     }
+}
+}  // namespace detail
+
+/// Encodes `blocks` blocks that lie one after the other, with the reference search.
+/// @param blocks_per_row  where importance starts again; `blocks` is a multiple of it unless importance is null
+/// @param importance      blocks_per_row * block_size weights, or null
+template <searched_format F, int N>
+NIBBLE_INLINE void encode_blocks(const float* values, std::size_t blocks, std::size_t blocks_per_row, const float* importance,
+                                 typename F::block* out) noexcept {
+    if constexpr (packed_format<F>) {
+        if (!weighted_format<F> || importance == nullptr) {
+            std::size_t b = 0;
+            for (; b + N <= blocks; b += N) F::template pack<N>(values + b * F::block_size, out + b);
+            if constexpr (N > 1) {
+                for (; b < blocks; ++b) F::template pack<1>(values + b * F::block_size, out + b);
+            }
+            return;
+        }
+    }
+    if constexpr (requires { F::unit_size; }) detail::search_blocks<F, N>(values, blocks, blocks_per_row, importance, out);
 }
 
 NIBBLE_NAMESPACE_END

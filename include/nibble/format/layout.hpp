@@ -34,6 +34,18 @@ struct signed_bytes {};
 /// 32 elements: fp16 scale, fp16 product of scale and sum of the codes, 32 signed bytes. value = scale * code
 struct signed_bytes_with_sum {};
 
+/// 128 elements: fp16 scale, 16 bytes of bits. value = bit ? scale : -scale
+struct sign_bits {};
+
+/// 64 elements: fp16 scale, 16 bytes of four consecutive 2-bit codes. value = scale * (code - 1)
+struct consecutive_pairs {};
+
+/// 256 elements: 64 bytes of 2-bit codes in 2 runs, fp16 scale. value = scale * (code - 1)
+struct ternary_super_block {};
+
+/// 256 elements: 52 bytes of up to five ternary codes, fp16 scale. value = scale * (code - 1)
+struct trit_super_block {};
+
 /// 256 elements: fp32 scale, 256 signed bytes, 16 int16 sums of 16 codes. value = scale * code
 struct signed_bytes_with_sums {};
 

@@ -22,6 +22,8 @@
 #include "nibble/format/iq4_xs.hpp"
 #include "nibble/format/mxfp4.hpp"
 #include "nibble/format/nvfp4.hpp"
+#include "nibble/format/q1_0.hpp"
+#include "nibble/format/q2_0.hpp"
 #include "nibble/format/q2_k.hpp"
 #include "nibble/format/q3_k.hpp"
 #include "nibble/format/q4_0.hpp"
@@ -34,6 +36,8 @@
 #include "nibble/format/q8_0.hpp"
 #include "nibble/format/q8_1.hpp"
 #include "nibble/format/q8_k.hpp"
+#include "nibble/format/tq1_0.hpp"
+#include "nibble/format/tq2_0.hpp"
 
 #define NIBBLE_FORMATS(X) \
     X(f32)                \
@@ -61,7 +65,11 @@
     X(iq1_m)              \
     X(bf16)               \
     X(mxfp4)              \
-    X(nvfp4)
+    X(nvfp4)              \
+    X(tq1_0)              \
+    X(tq2_0)              \
+    X(q1_0)               \
+    X(q2_0)
 
 NIBBLE_NAMESPACE_BEGIN
 

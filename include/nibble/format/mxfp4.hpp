@@ -71,7 +71,7 @@ struct mxfp4 {
     NIBBLE_INLINE static void assemble(const float* values, const auto& found, std::size_t at, block& packed) noexcept {
         packed.exponent = static_cast<std::uint8_t>(found.exponent[at]);
         const e2m1_rounding rounding(half_scale(packed.exponent));
-        packed.codes.template set<N>(0, [&](std::size_t i) NIBBLE_LAMBDA_INLINE { return rounding.code(f32x<N>::load(values + i)); });
+        packed.codes.template set<N>([&](std::size_t i) NIBBLE_LAMBDA_INLINE { return rounding.code(f32x<N>::load(values + i)); });
     }
 
     NIBBLE_INLINE static void encode(std::span<const float, 32> values, block& packed) noexcept {

@@ -5,7 +5,7 @@
 
 #include "nibble/format/encode.hpp"
 #include "nibble/format/layout.hpp"
-#include "nibble/format/search/symmetric.hpp"
+#include "nibble/format/search/magnitude.hpp"
 #include "nibble/format/super_block.hpp"
 
 NIBBLE_EXACT_BEGIN
@@ -36,34 +36,28 @@ struct q8_k {
         for (std::size_t i = 0; i < 256; ++i) values[i] = scale * static_cast<float>(static_cast<std::int8_t>(packed.codes[i]));
     }
 
-    static constexpr std::size_t unit_size = 256;
-    template <std::size_t Units>
-    struct fits {
-        float extreme[Units];
-    };
-
-    template <int N>
-    NIBBLE_INLINE static void search(const float (&x)[256][N], auto& found, std::size_t at) noexcept {
-        find_extreme<N>(x).store(found.extreme + at);
-    }
     /// The value of largest magnitude becomes -127.
     template <int N>
-    NIBBLE_INLINE static void assemble(const float* values, const auto& found, std::size_t at, block& packed) noexcept {
-        const float extreme = found.extreme[at];
-        if (extreme == 0.0f) {
-            packed = {};
-            return;
-        }
-        const float inverse = -127.0f / extreme;
-        packed.scale.set(1.0f / inverse);
-        for (std::size_t i = 0; i < 256; i += N) {
-            const auto code = round_even(f32x<N>::set(inverse) * f32x<N>::load(values + i));
-            store_bytes(select(code > i32x<N>::set(127), i32x<N>::set(127), code), packed.codes + i);
-        }
-        for (std::size_t j = 0; j < 16; ++j) {
-            int sum = 0;
-            for (std::size_t i = 16 * j; i < 16 * j + 16; ++i) sum += static_cast<std::int8_t>(packed.codes[i]);
-            packed.sums[j].set(static_cast<std::int16_t>(sum));
+    NIBBLE_INLINE static void pack(const float* values, block* out) noexcept {
+        float extremes[N];
+        find_extremes<N, 256>(values).store(extremes);
+        for (std::size_t b = 0; b < N; ++b, values += 256) {
+            block& packed = out[b];
+            if (extremes[b] == 0.0f) {
+                packed = {};
+                continue;
+            }
+            const float inverse = -127.0f / extremes[b];
+            packed.scale.set(1.0f / inverse);
+            store_bytes<N, 256>(packed.codes, [&](std::size_t i) NIBBLE_LAMBDA_INLINE {
+                const auto code = round_even(f32x<N>::set(inverse) * f32x<N>::load(values + i));
+                return select(code > i32x<N>::set(127), i32x<N>::set(127), code);
+            });
+            for (std::size_t j = 0; j < 16; ++j) {
+                int sum = 0;
+                for (std::size_t i = 16 * j; i < 16 * j + 16; ++i) sum += static_cast<std::int8_t>(packed.codes[i]);
+                packed.sums[j].set(static_cast<std::int16_t>(sum));
+            }
         }
     }
 

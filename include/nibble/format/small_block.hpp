@@ -4,7 +4,7 @@
 
 #include <span>
 
-#include "nibble/base/float16.hpp"
+#include "nibble/base/lane_float16.hpp"
 #include "nibble/format/best/input.hpp"
 #include "nibble/format/best/line.hpp"
 #include "nibble/format/best/scale.hpp"
@@ -35,22 +35,10 @@ NIBBLE_INLINE void weigh_by_row(const float (&x)[Count][N], const float (&import
     }
 }
 
-/// The fifth bits of the codes of 32 elements, element i at bit i: gathered here, where the lanes are blocks and it takes no shuffle.
-template <int Bits, int N>
-NIBBLE_INLINE void keep_fifth_bits(std::int32_t* to, auto code_at) noexcept {
-    if constexpr (Bits == 5) {
-        auto bits = i32x<N>::set(0);
-        for (int i = 0; i < 32; ++i) bits = bits | (((code_at(static_cast<std::size_t>(i)) >> 4) & i32x<N>::set(1)) << i);
-        bits.store(to);
-    }
-}
-
 /// Packs codes that are there already.
 template <int Bits, int N>
 NIBBLE_INLINE void set_codes(const std::int32_t (&codes)[32], split_codes<Bits>& packed) noexcept {
-    std::uint32_t fifth = 0;
-    for (std::size_t i = 0; i < 32; ++i) fifth |= (static_cast<std::uint32_t>(codes[i]) >> 4) << i;
-    packed.template set<N>(fifth, [&](std::size_t i) NIBBLE_LAMBDA_INLINE { return i32x<N>::load(codes + i); });
+    packed.template set<N>([&](std::size_t i) NIBBLE_LAMBDA_INLINE { return i32x<N>::load(codes + i); });
 }
 }  // namespace detail
 
@@ -83,54 +71,48 @@ struct centered_block : detail::weighted_by_row {
         packed.codes.get(codes);
     }
 
+    /// The scale maps the value of largest magnitude to code 0, so its sign gets the extra level.
+    template <int N>
+    NIBBLE_INLINE static void pack(const float* values, block* out) noexcept {
+        const auto scale = find_extremes<N, 32>(values) / f32x<N>::set(-static_cast<float>(middle));
+        const code_rule<N> rule(scale, static_cast<float>(middle) + 0.5f);
+        std::int32_t halves[N];
+        to_float16(scale).store(halves);
+        for (std::size_t b = 0; b < N; ++b, values += 32) {
+            const auto inverse = f32x<N>::set(rule.inverse[b]), rounding = f32x<N>::set(rule.rounding[b]);
+            out[b].scale.set(static_cast<std::uint16_t>(halves[b]));
+            out[b].codes.template set<N>([&](std::size_t i) NIBBLE_LAMBDA_INLINE {
+                return cut_off(f32x<N>::load(values + i) * inverse + rounding, 2 * middle - 1);
+            });
+        }
+    }
+
+    /// With importance: the symmetric search, whose codes are stored as found.
     static constexpr std::size_t unit_size = 32;
     template <std::size_t Units>
     struct fits {
         float scale[Units], inverse[Units];
-        std::int32_t zero_point[Units], fifth[Units];
+        std::int32_t zero_point[Units];
     };
 
-    /// The scale maps the value of largest magnitude to code 0, so its sign gets the extra level.
-    template <int N>
-    NIBBLE_INLINE static void search(const float (&x)[32][N], auto& found, std::size_t at) noexcept {
-        const auto scale = find_extreme<N>(x) / f32x<N>::set(-static_cast<float>(middle));
-        const auto inverse = inverse_or_zero(scale);
-        scale.store(found.scale + at);
-        inverse.store(found.inverse + at);
-        detail::keep_fifth_bits<Bits, N>(found.fifth + at, [&](std::size_t i) NIBBLE_LAMBDA_INLINE { return code(f32x<N>::load(x[i]), inverse); });
-    }
-    template <int N>
-    NIBBLE_INLINE static void assemble(const float* values, const auto& found, std::size_t at, block& packed) noexcept {
-        const auto inverse = f32x<N>::set(found.inverse[at]);
-        packed.scale.set(float_to_float16(found.scale[at]));
-        packed.codes.template set<N>(static_cast<std::uint32_t>(found.fifth[at]), [&](std::size_t i) NIBBLE_LAMBDA_INLINE {
-            return code(f32x<N>::load(values + i), inverse);
-        });
-    }
-
-    /// With importance: the symmetric search, whose codes are stored as found.
     template <int N>
     NIBBLE_INLINE static void search_weighted(const float (&x)[32][N], const float (&importance)[32][N], const f32x<N>& sigma, auto& found,
                                               std::size_t at) noexcept {
         alignas(64) float weights[32][N];
         detail::weigh_by_row<N>(x, importance, sigma, weights);
         const auto fit = find_scale<middle, N>(x, weights);
-        // An empty block gets code 0 from the reference, not the middle.
-        const auto zero_point = select(fit.empty, i32x<N>::set(0), i32x<N>::set(middle));
         fit.scale.store(found.scale + at);
         fit.inverse.store(found.inverse + at);
-        zero_point.store(found.zero_point + at);
-        detail::keep_fifth_bits<Bits, N>(found.fifth + at, [&](std::size_t i) NIBBLE_LAMBDA_INLINE {
-            return found_code(f32x<N>::load(x[i]), fit.inverse, zero_point);
-        });
+        // An empty block gets code 0 from the reference, not the middle.
+        select(fit.empty, i32x<N>::set(0), i32x<N>::set(middle)).store(found.zero_point + at);
     }
     template <int N>
     NIBBLE_INLINE static void assemble_weighted(const float* values, const auto& found, std::size_t at, block& packed) noexcept {
         const auto inverse = f32x<N>::set(found.inverse[at]);
         const auto zero_point = i32x<N>::set(found.zero_point[at]);
         packed.scale.set(float_to_float16(found.scale[at]));
-        packed.codes.template set<N>(static_cast<std::uint32_t>(found.fifth[at]), [&](std::size_t i) NIBBLE_LAMBDA_INLINE {
-            return found_code(f32x<N>::load(values + i), inverse, zero_point);
+        packed.codes.template set<N>([&](std::size_t i) NIBBLE_LAMBDA_INLINE {
+            return clamp(round_even(inverse * f32x<N>::load(values + i)), -middle, middle - 1) + zero_point;
         });
     }
 
@@ -150,17 +132,6 @@ struct centered_block : detail::weighted_by_row {
 
     NIBBLE_INLINE static void encode(std::span<const float, 32> values, block& packed) noexcept {
         encode_block<Format>(values.data(), packed);
-    }
-
-private:
-    template <int N>
-    NIBBLE_INLINE static i32x<N> code(const f32x<N>& value, const f32x<N>& inverse) noexcept {
-        const auto rounding = f32x<N>::set(static_cast<float>(middle) + 0.5f);
-        return clamp(truncate(convertible(value * inverse + rounding)), 0, 2 * middle - 1);
-    }
-    template <int N>
-    NIBBLE_INLINE static i32x<N> found_code(const f32x<N>& value, const f32x<N>& inverse, const i32x<N>& zero_point) noexcept {
-        return clamp(round_even(inverse * value), -middle, middle - 1) + zero_point;
     }
 };
 
@@ -196,52 +167,53 @@ struct shifted_block : detail::weighted_by_row {
         packed.codes.get(codes);
     }
 
+    /// The least value gets code 0, the largest the last code.
+    template <int N>
+    NIBBLE_INLINE static void pack(const float* values, block* out) noexcept {
+        f32x<N> low, high;
+        find_ranges<N, 32>(values, low, high);
+        const auto scale = (high - low) / f32x<N>::set(static_cast<float>(max_code));
+        const code_rule<N> rule(scale, 0.5f);
+        std::int32_t halves[N], offset_halves[N];
+        float lows[N];
+        to_float16(scale).store(halves);
+        to_float16(low).store(offset_halves);
+        low.store(lows);
+        for (std::size_t b = 0; b < N; ++b, values += 32) {
+            const auto inverse = f32x<N>::set(rule.inverse[b]), rounding = f32x<N>::set(rule.rounding[b]), from = f32x<N>::set(lows[b]);
+            out[b].scale.set(static_cast<std::uint16_t>(halves[b]));
+            out[b].offset.set(static_cast<std::uint16_t>(offset_halves[b]));
+            out[b].codes.template set<N>([&](std::size_t i) NIBBLE_LAMBDA_INLINE {
+                return cut_off((f32x<N>::load(values + i) - from) * inverse + rounding, max_code);
+            });
+        }
+    }
+
+    /// With importance: the search for scale and offset, whose codes are stored as found.
     static constexpr std::size_t unit_size = 32;
     template <std::size_t Units>
     struct fits {
         float scale[Units], offset[Units], inverse[Units], low[Units];
-        std::int32_t fifth[Units];
     };
 
-    /// The least value gets code 0, the largest the last code.
-    template <int N>
-    NIBBLE_INLINE static void search(const float (&x)[32][N], auto& found, std::size_t at) noexcept {
-        f32x<N> low, high;
-        find_range<N>(x, low, high);
-        const auto scale = (high - low) / f32x<N>::set(static_cast<float>(max_code));
-        const auto inverse = inverse_or_zero(scale);
-        keep<N>(scale, low, inverse, low, found, at);
-        detail::keep_fifth_bits<Bits, N>(found.fifth + at, [&](std::size_t i) NIBBLE_LAMBDA_INLINE { return code(f32x<N>::load(x[i]), inverse, low); });
-    }
-    template <int N>
-    NIBBLE_INLINE static void assemble(const float* values, const auto& found, std::size_t at, block& packed) noexcept {
-        const auto inverse = f32x<N>::set(found.inverse[at]), low = f32x<N>::set(found.low[at]);
-        packed.scale.set(float_to_float16(found.scale[at]));
-        packed.offset.set(float_to_float16(found.offset[at]));
-        packed.codes.template set<N>(static_cast<std::uint32_t>(found.fifth[at]), [&](std::size_t i) NIBBLE_LAMBDA_INLINE {
-            return code(f32x<N>::load(values + i), inverse, low);
-        });
-    }
-
-    /// With importance: the search for scale and offset, whose codes are stored as found.
     template <int N>
     NIBBLE_INLINE static void search_weighted(const float (&x)[32][N], const float (&importance)[32][N], const f32x<N>& sigma, auto& found,
                                               std::size_t at) noexcept {
         alignas(64) float weights[32][N];
         detail::weigh_by_row<N>(x, importance, sigma, weights);
         const auto fit = find_scale_and_offset<max_code, N>(x, weights, {-0.9f, 0.05f, 36, false});
-        keep<N>(fit.scale, -fit.offset, fit.inverse, fit.low, found, at);
-        detail::keep_fifth_bits<Bits, N>(found.fifth + at, [&](std::size_t i) NIBBLE_LAMBDA_INLINE {
-            return found_code(f32x<N>::load(x[i]), fit.inverse, fit.low);
-        });
+        fit.scale.store(found.scale + at);
+        (-fit.offset).store(found.offset + at);
+        fit.inverse.store(found.inverse + at);
+        fit.low.store(found.low + at);
     }
     template <int N>
     NIBBLE_INLINE static void assemble_weighted(const float* values, const auto& found, std::size_t at, block& packed) noexcept {
         const auto inverse = f32x<N>::set(found.inverse[at]), low = f32x<N>::set(found.low[at]);
         packed.scale.set(float_to_float16(found.scale[at]));
         packed.offset.set(float_to_float16(found.offset[at]));
-        packed.codes.template set<N>(static_cast<std::uint32_t>(found.fifth[at]), [&](std::size_t i) NIBBLE_LAMBDA_INLINE {
-            return found_code(f32x<N>::load(values + i), inverse, low);
+        packed.codes.template set<N>([&](std::size_t i) NIBBLE_LAMBDA_INLINE {
+            return clamp(round_even(inverse * (f32x<N>::load(values + i) - low)), 0, max_code);
         });
     }
 
@@ -264,24 +236,6 @@ struct shifted_block : detail::weighted_by_row {
 
     NIBBLE_INLINE static void encode(std::span<const float, 32> values, block& packed) noexcept {
         encode_block<Format>(values.data(), packed);
-    }
-
-private:
-    template <int N>
-    NIBBLE_INLINE static void keep(const f32x<N>& scale, const f32x<N>& offset, const f32x<N>& inverse, const f32x<N>& low, auto& found,
-                                   std::size_t at) noexcept {
-        scale.store(found.scale + at);
-        offset.store(found.offset + at);
-        inverse.store(found.inverse + at);
-        low.store(found.low + at);
-    }
-    template <int N>
-    NIBBLE_INLINE static i32x<N> code(const f32x<N>& value, const f32x<N>& inverse, const f32x<N>& low) noexcept {
-        return clamp(truncate(convertible((value - low) * inverse + f32x<N>::set(0.5f))), 0, max_code);
-    }
-    template <int N>
-    NIBBLE_INLINE static i32x<N> found_code(const f32x<N>& value, const f32x<N>& inverse, const f32x<N>& low) noexcept {
-        return clamp(round_even(inverse * (value - low)), 0, max_code);
     }
 };
 

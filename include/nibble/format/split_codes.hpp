@@ -5,7 +5,7 @@
 #include <cstdint>
 
 #include "nibble/base/bits.hpp"
-#include "nibble/base/lanes.hpp"
+#include "nibble/base/lane_order.hpp"
 
 NIBBLE_EXACT_BEGIN
 NIBBLE_NAMESPACE_BEGIN
@@ -24,10 +24,17 @@ struct split_codes<4> {
             codes[j + 16] = low[j] >> 4;
         }
     }
-    /// @param code_at  the codes of elements i .. i + N - 1 as i32x<N>
+    /// @param code_at  the codes of elements i .. i + N - 1 as i32x<N>; their nibbles are stored
     template <int N>
-    NIBBLE_INLINE void set(std::uint32_t, auto code_at) noexcept {
-        for (std::size_t j = 0; j < 16; j += N) store_bytes(code_at(j) | (code_at(j + 16) << 4), low + j);
+    NIBBLE_INLINE void set(auto code_at) noexcept {
+        const auto nibble = i32x<N>::set(15);
+        const auto pair_at = [&](std::size_t j) NIBBLE_LAMBDA_INLINE { return (code_at(j) & nibble) | (code_at(j + 16) & nibble) << 4; };
+        if constexpr (N == 8) {
+            const i32x<N> pairs[2] = {pair_at(0), pair_at(8)};
+            store_bytes(pairs, low);
+        } else {
+            store_bytes<N, 16>(low, pair_at);
+        }
     }
 };
 
@@ -35,21 +42,24 @@ struct split_codes<4> {
 template <>
 struct split_codes<5> {
     stored<std::uint32_t> high;
-    std::uint8_t low[16];
+    split_codes<4> low;
 
     NIBBLE_INLINE constexpr void get(std::uint8_t (&codes)[32]) const noexcept {
         const std::uint32_t fifth = high.get();
-        for (std::size_t j = 0; j < 16; ++j) {
-            codes[j] = static_cast<std::uint8_t>((low[j] & 15) | (((fifth >> j) & 1) << 4));
-            codes[j + 16] = static_cast<std::uint8_t>((low[j] >> 4) | (((fifth >> (j + 16)) & 1) << 4));
-        }
+        low.get(codes);
+        for (std::size_t i = 0; i < 32; ++i) codes[i] = static_cast<std::uint8_t>(codes[i] | (((fifth >> i) & 1) << 4));
     }
-    /// @param fifth    bit i is the fifth bit of element i
-    /// @param code_at  the codes of elements i .. i + N - 1 as i32x<N>
+    /// @param code_at  the codes of elements i .. i + N - 1 as i32x<N>, 0 .. 31
     template <int N>
-    NIBBLE_INLINE void set(std::uint32_t fifth, auto code_at) noexcept {
-        high.set(fifth);
-        for (std::size_t j = 0; j < 16; j += N) store_bytes((code_at(j) & i32x<N>::set(15)) | (code_at(j + 16) << 4), low + j);
+    NIBBLE_INLINE void set(auto code_at) noexcept {
+        i32x<N> codes[32 / N];
+#pragma GCC unroll 8
+        for (std::size_t i = 0; i < 32; i += N) codes[i / N] = code_at(i);
+        low.set<N>([&](std::size_t i) NIBBLE_LAMBDA_INLINE { return codes[i / N]; });
+        auto fifth = codes[0] >> 4;
+#pragma GCC unroll 8
+        for (std::size_t i = N; i < 32; i += N) fifth = fifth | (codes[i / N] >> 4) << static_cast<int>(i);
+        high.set(static_cast<std::uint32_t>(join_bits(fifth)));
     }
 };
 

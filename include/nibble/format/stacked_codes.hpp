@@ -5,9 +5,8 @@
 #include <cstddef>
 #include <cstdint>
 
-#include "nibble/base/lanes.hpp"
+#include "nibble/format/eight_codes.hpp"
 
-NIBBLE_EXACT_BEGIN
 NIBBLE_NAMESPACE_BEGIN
 
 /// Bits is 1, 2 or 4.
@@ -25,22 +24,20 @@ struct stacked_codes {
     NIBBLE_INLINE constexpr void get(std::size_t group, std::uint8_t (&codes)[32]) const noexcept {
         for (std::size_t i = 0; i < 32; ++i) codes[i] = static_cast<std::uint8_t>(at(group, i));
     }
-    /// Stores bits Drop .. Drop + Bits - 1 of each code. Eight bytes at once: no bit leaves its byte.
+    /// Stores bits Drop .. Drop + Bits - 1 of each code.
     template <int Drop = 0>
     NIBBLE_INLINE void set(const std::uint8_t (&codes)[256]) noexcept {
         for (std::size_t run = 0; run < Bits; ++run) {
             for (std::size_t i = 0; i < 32; i += 8) {
-                std::uint64_t all = 0;
+                eight_codes all = {0};
                 for (std::size_t k = 0; k < together; ++k) {
-                    std::uint64_t some;
-                    __builtin_memcpy(&some, codes + 32 * (run * together + k) + i, sizeof some);
-                    all |= ((some >> Drop) & (0x0101010101010101u * static_cast<std::uint64_t>(mask))) << (Bits * static_cast<int>(k));
+                    const auto some = eight_codes::load(codes + 32 * (run * together + k) + i);
+                    all = all | ((some >> Drop) & mask) << (Bits * static_cast<int>(k));
                 }
-                __builtin_memcpy(bytes + 32 * run + i, &all, sizeof all);
+                all.store(bytes + 32 * run + i);
             }
         }
     }
 };
 
 NIBBLE_NAMESPACE_END
-NIBBLE_EXACT_END

@@ -52,7 +52,7 @@ NIBBLE_INLINE f32x<N> find_level_scale(const float (&x)[Count][N], const float (
 template <class Levels, int N>
 NIBBLE_INLINE void set_nearest_levels(const float* values, float scale, split_codes<4>& codes) noexcept {
     const auto inverse = f32x<N>::set(inverse_or_zero(f32x<1>{scale}).raw);
-    codes.set<N>(0, [&](std::size_t i) NIBBLE_LAMBDA_INLINE {
+    codes.set<N>([&](std::size_t i) NIBBLE_LAMBDA_INLINE {
         f32x<N> level;
         return find_nearest_level<Levels, N>(inverse * f32x<N>::load(values + i), level);
     });

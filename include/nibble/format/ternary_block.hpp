@@ -1,0 +1,64 @@
+// What the formats with values -1, 0 and 1 times a scale share. Source of the arithmetic: ggml's quantize_row_tq1_0_ref,
+// quantize_row_tq2_0_ref and quantize_row_q2_0_ref: the scale is the largest magnitude, which suits weights that are ternary already.
+#pragma once
+
+#include <span>
+
+#include "nibble/base/lane_float16.hpp"
+#include "nibble/format/encode.hpp"
+#include "nibble/format/layout.hpp"
+#include "nibble/format/search/magnitude.hpp"
+
+NIBBLE_EXACT_BEGIN
+NIBBLE_NAMESPACE_BEGIN
+
+/// value = scale * (code - 1), codes 0 .. 2. Block has `scale` and `codes`, and codes have get(group, codes of 32) and
+/// set<N>(values as codes).
+template <class Format, class Block, std::size_t Size>
+struct ternary_block {
+    static constexpr std::size_t block_size = Size;
+    using block = Block;
+
+    static constexpr float safe_magnitude = float16_max;
+    NIBBLE_INLINE static constexpr bool finite(const block& packed) noexcept { return is_finite_float16(packed.scale.get()); }
+
+    NIBBLE_INLINE static constexpr void decode(const block& packed, std::span<float, Size> values) noexcept {
+        const float scale = float16_to_float(packed.scale.get());
+        for (std::size_t group = 0; group < Size / 32; ++group) {
+            std::uint8_t codes[32];
+            packed.codes.get(group, codes);
+            for (std::size_t i = 0; i < 32; ++i) values[32 * group + i] = scale * static_cast<float>(codes[i] - 1);
+        }
+    }
+
+    static constexpr int code_bits = 2;
+    static constexpr std::size_t parts = 1;
+    NIBBLE_INLINE static void affine(const block& packed, std::size_t group, std::uint8_t (&codes)[32], float (&scale)[1], float (&offset)[1]) noexcept {
+        scale[0] = float16_to_float(packed.scale.get());
+        offset[0] = -scale[0];
+        packed.codes.get(group, codes);
+    }
+
+    /// The scale is the largest magnitude, so that the last code of two bits is never used.
+    template <int N>
+    NIBBLE_INLINE static void pack(const float* values, block* out) noexcept {
+        const auto scale = find_magnitudes<N, Size>(values);
+        const code_rule<N> rule(scale, 0.0f);
+        std::int32_t halves[N];
+        to_float16(scale).store(halves);
+        for (std::size_t b = 0; b < N; ++b, values += Size) {
+            const auto inverse = f32x<N>::set(rule.inverse[b]);
+            out[b].scale.set(static_cast<std::uint16_t>(halves[b]));
+            std::uint8_t codes[Size];
+            store_bytes<N, Size>(codes, [&](std::size_t i) NIBBLE_LAMBDA_INLINE {
+                return round_away(f32x<N>::load(values + i) * inverse) + i32x<N>::set(1);
+            });
+            out[b].codes.set(codes);
+        }
+    }
+
+    NIBBLE_INLINE static void encode(std::span<const float, Size> values, block& packed) noexcept { encode_block<Format>(values.data(), packed); }
+};
+
+NIBBLE_NAMESPACE_END
+NIBBLE_EXACT_END
