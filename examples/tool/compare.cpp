@@ -71,7 +71,8 @@ comparison compare_sources(const source& a, const source& b, nibble::executor th
         }
         const source_tensor& other = *found->second;
         if (t.shape != other.shape) {
-            throw failure{bad_input, escape(t.name) + ": has the shape " + shape_text(t.shape) + " in one file and " + shape_text(other.shape) + " in the other"};
+            throw failure{bad_input, escape(t.name) + ": has the shape " + shape_text(t.shape) + " in one file and " +
+                                         shape_text(other.shape) + " in the other"};
         }
         pair_result p;
         p.a = &t;

@@ -23,9 +23,8 @@ nibble::status decode(std::uint32_t type, std::span<const std::byte> packed, nib
 
 nibble::status encode(std::uint32_t type, std::span<const float> values, nibble::shape shape, std::span<std::byte> packed,
                       const nibble::quantize_options& options) {
-    return nibble::visit(type, [&](auto format) -> nibble::status {
-        return nibble::quantize<decltype(format)>(values, packed, shape, options);
-    });
+    return nibble::visit(type,
+                         [&](auto format) -> nibble::status { return nibble::quantize<decltype(format)>(values, packed, shape, options); });
 }
 
 }  // namespace tool

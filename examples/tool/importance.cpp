@@ -28,7 +28,8 @@ std::size_t expected_size(const tensor_info& t) { return static_cast<std::size_t
 
 }  // namespace
 
-importance_source::importance_source(const std::string& path, const std::vector<std::string>& include, const std::vector<std::string>& exclude)
+importance_source::importance_source(const std::string& path, const std::vector<std::string>& include,
+                                     const std::vector<std::string>& exclude)
     : path_(path), include_(include), exclude_(exclude) {
     file_ = check(nibble::gguf::mapped_file::open(path.c_str()), escape(path));
     entries_ = check(nibble::gguf::imatrix::read(file_.bytes()), escape(path));
@@ -55,8 +56,8 @@ void importance_source::check_sizes(const std::vector<planned_tensor>& plan) con
     for (const auto& p : plan) {
         const auto* e = is_used(p.from.name) ? entries_.find(p.from.name) : nullptr;
         if (e == nullptr || !p.converts() || e->size == expected_size(p.from) || p.from.name == "token_embd.weight") continue;
-        throw failure{bad_input, escape(path_) + ": has " + std::to_string(e->size) + " weights for " + escape(p.from.name) + ", which needs " +
-                                     std::to_string(expected_size(p.from)) + ": it was made for another model"};
+        throw failure{bad_input, escape(path_) + ": has " + std::to_string(e->size) + " weights for " + escape(p.from.name) +
+                                     ", which needs " + std::to_string(expected_size(p.from)) + ": it was made for another model"};
     }
 }
 

@@ -126,7 +126,8 @@ std::string head_text(const source& s, bool full) {
     std::string out, metadata;
     if (s.gguf) {
         out = "GGUF version " + std::to_string(s.gguf->gguf->version());
-        for (const auto& e : s.gguf->gguf->metadata()) metadata += escape(e.key) + " = " + value_text(e.value, full ? all : 6, full ? all : 100) + '\n';
+        for (const auto& e : s.gguf->gguf->metadata())
+            metadata += escape(e.key) + " = " + value_text(e.value, full ? all : 6, full ? all : 100) + '\n';
     } else {
         const auto shards = s.safetensors->shards();
         out = shards.size() == 1 ? "safetensors" : "safetensors, " + std::to_string(shards.size()) + " files";
@@ -137,8 +138,9 @@ std::string head_text(const source& s, bool full) {
             }
         }
     }
-    return out + ", " + std::to_string(s.tensors.size()) + " tensors, " + std::to_string(s.elements()) + " weights, " + human_bytes(s.file_bytes()) + ", " +
-           fixed(bits_per_weight(s.tensor_bytes(), s.elements()), 3) + " bits per weight\n\n" + metadata;
+    return out + ", " + std::to_string(s.tensors.size()) + " tensors, " + std::to_string(s.elements()) + " weights, " +
+           human_bytes(s.file_bytes()) + ", " + fixed(bits_per_weight(s.tensor_bytes(), s.elements()), 3) + " bits per weight\n\n" +
+           metadata;
 }
 
 std::string as_text(const source& s, bool full) {

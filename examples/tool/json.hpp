@@ -11,7 +11,9 @@ namespace tool {
 using json = nlohmann::ordered_json;
 
 /// The head that all outputs share. `schema` changes when a field changes its meaning or disappears.
-inline json json_head(const char* command) { return {{"schema", 1}, {"tool", "nibble"}, {"version", NIBBLE_VERSION_STRING}, {"command", command}}; }
+inline json json_head(const char* command) {
+    return {{"schema", 1}, {"tool", "nibble"}, {"version", NIBBLE_VERSION_STRING}, {"command", command}};
+}
 
 /// Bytes of a file that are not UTF-8 become U+FFFD.
 inline std::string json_text(const json& value) { return value.dump(1, ' ', false, json::error_handler_t::replace) + '\n'; }

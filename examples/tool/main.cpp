@@ -14,7 +14,8 @@ namespace {
 void add_gate(CLI::App& command, tool::quality_gate& gate) {
     command.add_option("--min-sqnr", gate.min_sqnr, "End with code 5 if the SQNR of all tensors together is below so many dB")
         ->check(CLI::NonNegativeNumber);
-    command.add_option("--max-rmse", gate.max_rmse, "End with code 5 if their root mean square error is above this")->check(CLI::NonNegativeNumber);
+    command.add_option("--max-rmse", gate.max_rmse, "End with code 5 if their root mean square error is above this")
+        ->check(CLI::NonNegativeNumber);
 }
 
 void add_threads(CLI::App& command, unsigned& threads) {
@@ -35,8 +36,8 @@ void add_quantize(CLI::App& app, tool::quantize_arguments& a) {
     c.add_option("OUT", a.out, "GGUF file to write; an existing one is replaced")->required();
     c.add_option("TYPE", a.type, "File type as llama.cpp spells it, in any case (Q4_K_M), or its number (15)")->required();
     c.add_flag("--pure", a.pure, "The same tensor type for all matrices instead of llama.cpp's mixture");
-    add_list(c, "--tensor-type", a.tensor_types, "Tensor type for names in which the regular expression is found; repeatable, first match wins",
-             "PATTERN=TYPE");
+    add_list(c, "--tensor-type", a.tensor_types,
+             "Tensor type for names in which the regular expression is found; repeatable, first match wins", "PATTERN=TYPE");
     c.add_option("--output-tensor-type", a.output_tensor_type, "Tensor type for output.weight")->type_name("TYPE");
     c.add_option("--token-embedding-type", a.token_embedding_type, "Tensor type for token_embd.weight")->type_name("TYPE");
     c.add_flag("--leave-output-tensor", a.leave_output_tensor, "Keep output.weight as it is");
@@ -70,7 +71,8 @@ void add_inspect(CLI::App& app, tool::inspect_arguments& a) {
 void add_compare(CLI::App& app, tool::compare_arguments& a) {
     auto& c = *app.add_subcommand("compare", "Measure how far the tensors of B are from those of A");
     c.add_option("A", a.a, "The original: GGUF, or safetensors as for inspect")->required();
-    c.add_option("B", a.b, "What is compared with it; tensors of Llama-type models are found under either kind of file's names")->required();
+    c.add_option("B", a.b, "What is compared with it; tensors of Llama-type models are found under either kind of file's names")
+        ->required();
     add_follow_links(c, a.follow_links);
     add_gate(c, a.gate);
     add_threads(c, a.threads);
@@ -82,8 +84,9 @@ int run(int argc, char** argv) {
     CLI::App app("Quantize GGUF models, look into GGUF and safetensors files, compare them.", "nibble");
     app.set_version_flag("--version", std::string("nibble ") + NIBBLE_VERSION_STRING);
     app.require_subcommand(1);
-    app.footer("Exit codes: 0 done, 1 failed, 2 usage, 3 corrupt or unsupported input, 4 cannot write,\n"
-               "5 quality gate missed, 128 + n ended by signal n. `nibble COMMAND --help` shows the options of a command.");
+    app.footer(
+        "Exit codes: 0 done, 1 failed, 2 usage, 3 corrupt or unsupported input, 4 cannot write,\n"
+        "5 quality gate missed, 128 + n ended by signal n. `nibble COMMAND --help` shows the options of a command.");
     tool::quantize_arguments quantize;
     tool::inspect_arguments inspect;
     tool::compare_arguments compare;

@@ -7,9 +7,7 @@
 
 namespace tool {
 
-const tensor_info* model::find(std::string_view name) const {
-    return gguf ? gguf->find_tensor(name) : nullptr;
-}
+const tensor_info* model::find(std::string_view name) const { return gguf ? gguf->find_tensor(name) : nullptr; }
 
 std::uint64_t model::elements() const {
     std::uint64_t sum = 0;

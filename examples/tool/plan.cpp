@@ -43,13 +43,15 @@ void check_conversion(const model& m, const planned_tensor& p, const plan_option
     const std::string about = escape(m.path) + ": " + escape(p.from.name);
     const std::string from = type_text(p.from.type), to = type_text(p.choice.type);
     if (nibble::traits_of(p.choice.type).block_size == 0) {
-        throw failure{bad_input, about + ": " + std::string(options.type->name) + " needs the tensor type " + to + ", which this build does not have"};
+        throw failure{bad_input,
+                      about + ": " + std::string(options.type->name) + " needs the tensor type " + to + ", which this build does not have"};
     }
     if (!p.converts()) return;
     if (!can_decode(p.from.type)) throw failure{bad_input, about + ": tensors of type " + from + " cannot be quantized"};
     const auto* source = gguf::find_tensor_type(p.from.type);
     if ((source == nullptr || !gguf::is_float_type(*source)) && !options.allow_requantize) {
-        throw failure{bad_input, about + ": is " + from + " already; quantizing it again loses quality: start from F16 or BF16, or say --allow-requantize"};
+        throw failure{bad_input, about + ": is " + from +
+                                     " already; quantizing it again loses quality: start from F16 or BF16, or say --allow-requantize"};
     }
     const auto block = nibble::traits_of(p.choice.type).block_size;
     if (p.from.cols() % block != 0) {

@@ -120,8 +120,8 @@ public:
     }
 
 private:
-    void convert(const chunk& c, const planned_tensor& p, std::span<const float> weights, std::optional<distortion_sums>& sums, gguf::writer& out,
-                 const std::string& path, const std::string& name) {
+    void convert(const chunk& c, const planned_tensor& p, std::span<const float> weights, std::optional<distortion_sums>& sums,
+                 gguf::writer& out, const std::string& path, const std::string& name) {
         const auto values = floats_of(c, p.from.type, source_, threads_, name);
         const auto packed = packed_.bytes(row_bytes(p.choice.type, c.shape.cols) * c.shape.rows);
         options_.importance = weights.empty() ? weights : weights.subspan(c.matrix * c.shape.cols, c.shape.cols);
@@ -225,10 +225,10 @@ std::string plan_text(const outcome& o) {
 }
 
 std::string summary_text(const quantize_arguments& arguments, const plan_options& options, const model& m, const outcome& o) {
-    std::string text = (arguments.dry_run ? "would write " : "wrote ") + escape(arguments.out) + ": " + std::string(options.type->name) + ", " +
-                       std::to_string(o.plan.size()) + " tensors, " + human_bytes(m.tensor_bytes()) + " -> " + human_bytes(new_bytes(o)) + ", " +
-                       fixed(bits_per_weight(m.tensor_bytes(), m.elements()), 2) + " -> " + fixed(bits_per_weight(new_bytes(o), m.elements()), 2) +
-                       " bits per weight";
+    std::string text = (arguments.dry_run ? "would write " : "wrote ") + escape(arguments.out) + ": " + std::string(options.type->name) +
+                       ", " + std::to_string(o.plan.size()) + " tensors, " + human_bytes(m.tensor_bytes()) + " -> " +
+                       human_bytes(new_bytes(o)) + ", " + fixed(bits_per_weight(m.tensor_bytes(), m.elements()), 2) + " -> " +
+                       fixed(bits_per_weight(new_bytes(o), m.elements()), 2) + " bits per weight";
     if (o.measured) text += ", SQNR " + fixed(o.total.sqnr_db, 2) + " dB";
     if (!arguments.dry_run) text += ", " + fixed(o.seconds, 1) + " s";
     return text + '\n';
@@ -241,7 +241,8 @@ void warn(const outcome& o, bool importance) {
         poor += p.choice.wants_importance && p.converts();
     }
     if (fallbacks != 0) {
-        std::fprintf(stderr, "nibble: note: the rows of %zu of %zu tensors do not fit the wanted type; they got another one\n", fallbacks, o.plan.size());
+        std::fprintf(stderr, "nibble: note: the rows of %zu of %zu tensors do not fit the wanted type; they got another one\n", fallbacks,
+                     o.plan.size());
     }
     if (poor != 0 && !importance) {
         std::fprintf(stderr, "nibble: note: %zu of %zu tensors get a type that is poor without --imatrix\n", poor, o.plan.size());

@@ -54,7 +54,8 @@ private:
 };
 
 /// The floats of a chunk: decoded into `memory`, or where they lie in the file if they are floats already.
-inline std::span<const float> floats_of(const chunk& c, std::uint32_t type, scratch& memory, nibble::executor threads, std::string_view about) {
+inline std::span<const float> floats_of(const chunk& c, std::uint32_t type, scratch& memory, nibble::executor threads,
+                                        std::string_view about) {
     const std::size_t count = c.shape.elements();
     const bool aligned = reinterpret_cast<std::uintptr_t>(c.packed.data()) % alignof(float) == 0;
     if (type == 0 && aligned) return {reinterpret_cast<const float*>(c.packed.data()), count};

@@ -30,8 +30,8 @@ std::uint32_t code_point(std::string_view sequence) {
 /// Controls, and format characters that change how the text around them looks.
 bool is_invisible(std::uint32_t code) {
     return code < 0x20 || (code >= 0x7F && code < 0xA0) || code == 0xAD || code == 0x61C || (code >= 0x200B && code <= 0x200F) ||
-           (code >= 0x2028 && code <= 0x202E) || (code >= 0x2060 && code <= 0x206F) || code == 0xFEFF || (code >= 0xFFF9 && code <= 0xFFFB) ||
-           (code >= 0xE0000 && code <= 0xE007F);
+           (code >= 0x2028 && code <= 0x202E) || (code >= 0x2060 && code <= 0x206F) || code == 0xFEFF ||
+           (code >= 0xFFF9 && code <= 0xFFFB) || (code >= 0xE0000 && code <= 0xE007F);
 }
 
 }  // namespace
@@ -81,7 +81,8 @@ std::string short_number(double value) {
 std::string table(const std::vector<std::vector<std::string>>& rows, std::string_view alignment) {
     // Columns are counted in code points, which is right for the names that models use.
     const auto width = [](const std::string& s) {
-        return static_cast<std::size_t>(std::count_if(s.begin(), s.end(), [](char c) { return (static_cast<std::uint8_t>(c) & 0xC0u) != 0x80; }));
+        return static_cast<std::size_t>(
+            std::count_if(s.begin(), s.end(), [](char c) { return (static_cast<std::uint8_t>(c) & 0xC0u) != 0x80; }));
     };
     std::vector<std::size_t> widths(alignment.size());
     for (const auto& row : rows) {

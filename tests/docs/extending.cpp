@@ -69,7 +69,8 @@ void everything_works(nibble::isa level) {
     for (std::size_t r = 0; r < shape.rows; ++r) good = good && near(y[r], r, 0);
     expect(good, "gemv equals the product of the decoded floats");
     expect(static_cast<bool>(nibble::gemm(packed->view(), nibble::dense_view<const float>(x.data(), nibble::shape{count, shape.cols}),
-                                          nibble::dense_view<float>(y.data(), nibble::shape{count, shape.rows}))), "gemm");
+                                          nibble::dense_view<float>(y.data(), nibble::shape{count, shape.rows}))),
+           "gemm");
     for (std::size_t n = 0; n < count; ++n) {
         for (std::size_t r = 0; r < shape.rows; ++r) good = good && near(y[n * shape.rows + r], r, n);
     }

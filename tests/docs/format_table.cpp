@@ -23,13 +23,15 @@ template <class F>
 std::string row() {
     char bits[32];
     std::snprintf(bits, sizeof bits, "%g", nibble::bits_per_weight<F>);
-    return "| `" + std::string(F::name) + "` | " + bits + " | " + std::to_string(F::block_size) + " | " + std::to_string(sizeof(typename F::block)) +
-           " | " + companion<F>() + " | " + std::to_string(F::gguf_type) + " |\n";
+    return "| `" + std::string(F::name) + "` | " + bits + " | " + std::to_string(F::block_size) + " | " +
+           std::to_string(sizeof(typename F::block)) + " | " + companion<F>() + " | " + std::to_string(F::gguf_type) + " |\n";
 }
 
 template <class... F>
 std::string table(nibble::format_list<F...>) {
-    return "| format | bits per weight | elements of a block | bytes of a block | companion | GGUF type |\n| --- | --- | --- | --- | --- | --- |\n" + (row<F>() + ...);
+    return "| format | bits per weight | elements of a block | bytes of a block | companion | GGUF type |\n| --- | --- | --- | --- | --- | "
+           "--- |\n" +
+           (row<F>() + ...);
 }
 
 std::string read(const char* path) {
@@ -49,7 +51,8 @@ int main(int argc, char** argv) {
         return 1;
     }
     const std::string fresh = page.substr(0, from + begin.size()) + wanted + page.substr(to);
-    if (std::strcmp(argv[1], "--write") == 0) return std::ofstream(argv[2], std::ios::binary).write(fresh.data(), static_cast<std::streamsize>(fresh.size())) ? 0 : 1;
+    if (std::strcmp(argv[1], "--write") == 0)
+        return std::ofstream(argv[2], std::ios::binary).write(fresh.data(), static_cast<std::streamsize>(fresh.size())) ? 0 : 1;
     if (fresh == page) return 0;
     std::printf("the table of formats in %s is stale: build the target update-readme\n", argv[2]);
     return 1;

@@ -40,7 +40,8 @@ struct toy4 {
 #if !defined(FIRST_STEPS_ONLY)
     static constexpr int code_bits = 4;
     static constexpr std::size_t parts = 1;
-    NIBBLE_INLINE static void affine(const block& packed, std::size_t, std::uint8_t (&codes)[32], float (&scale)[1], float (&offset)[1]) noexcept {
+    NIBBLE_INLINE static void affine(const block& packed, std::size_t, std::uint8_t (&codes)[32], float (&scale)[1],
+                                     float (&offset)[1]) noexcept {
         scale[0] = float16_to_float(packed.scale.get());
         offset[0] = -8 * scale[0];
         for (std::size_t i = 0; i < 16; ++i) {

@@ -14,7 +14,8 @@ using nibble::errc;
 namespace {
 
 const std::vector<float> sums = {1, 2, 3, 4, 5, 6, 7, 8}, one = {2}, of_experts = {4, 0};
-const std::vector<imatrix_record> records = {{"blk.0.attn_q.weight", {sums.data(), 4}, one}, {"blk.0.ffn_up_exps.weight", sums, of_experts}};
+const std::vector<imatrix_record> records = {{"blk.0.attn_q.weight", {sums.data(), 4}, one},
+                                             {"blk.0.ffn_up_exps.weight", sums, of_experts}};
 const std::string_view datasets[] = {"a.txt", "b.txt"};
 
 bytes newer_form(std::span<const imatrix_record> from = records) {
@@ -94,7 +95,8 @@ TEST_CASE("the GGUF form: what is wrong") {
     CHECK(error_of(with({{text("w.in_sum2"), dims({8, 1}), u32(0), u64(0)}}, zeros)) == errc::not_found);
     CHECK(error_of(with({{text(".in_sum2"), dims({8, 1}), u32(0), u64(0)}}, zeros)) == errc::bad_magic);
     const auto pair = [&](const bytes& sums_dims, const bytes& counts_dims, std::uint32_t sums_type, std::uint32_t counts_type) {
-        return with({{text("w.in_sum2"), sums_dims, u32(sums_type), u64(0)}, {text("w.counts"), counts_dims, u32(counts_type), u64(32)}}, zeros);
+        return with({{text("w.in_sum2"), sums_dims, u32(sums_type), u64(0)}, {text("w.counts"), counts_dims, u32(counts_type), u64(32)}},
+                    zeros);
     };
     CHECK(error_of(pair(dims({8, 1}), dims({1, 1}), 0, 0)) == errc::ok);
     CHECK(error_of(pair(dims({4, 2}), dims({1, 2}), 0, 0)) == errc::ok);

@@ -80,7 +80,9 @@ TEST_CASE("the tables name only what exists") {
     const auto is_file_type = [](const std::string& name) {
         return std::any_of(std::begin(file_types), std::end(file_types), [&](const file_type& t) { return t.name == name; });
     };
-    const auto is_tensor_type = [](std::string_view name) { return find_tensor_type(name) != nullptr && find_tensor_type(name)->name == name; };
+    const auto is_tensor_type = [](std::string_view name) {
+        return find_tensor_type(name) != nullptr && find_tensor_type(name)->name == name;
+    };
     std::vector<std::string> kinds = {"other"};
     for (const auto& p : kind_patterns) kinds.emplace_back(p.kind);
     const auto conditions = words_of(rule_conditions);
@@ -117,7 +119,8 @@ TEST_CASE("names and numbers occur once") {
     }
     CHECK(find_file_type("q4_k_m") == find_file_type("15"));
     CHECK(find_file_type("Q4_K") == find_file_type("Q4_K_M"));
-    for (const char* wrong : {"", "Q4", "Q4_K_", "-1", "015x", "99999999999999999999", "4294967311", " Q4_0"}) CHECK(find_file_type(wrong) == nullptr);
+    for (const char* wrong : {"", "Q4", "Q4_K_", "-1", "015x", "99999999999999999999", "4294967311", " Q4_0"})
+        CHECK(find_file_type(wrong) == nullptr);
     for (const char* wrong : {"", "Q4_K_M", "q9"}) CHECK(find_tensor_type(wrong) == nullptr);
     CHECK(type_name(12) == "Q4_K");
     CHECK(type_name(4) == "?");
@@ -135,7 +138,8 @@ TEST_CASE("layers come from names, and the order of files from layers") {
     CHECK(layer_of("blk..x") == -1);
     CHECK(layer_of("output.weight") == -1);
     CHECK(layer_of("enc.blk.1.x") == -1);
-    const std::array<tensor_info, 5> tensors = {matrix("blk.10.a"), matrix("blk.2.b"), matrix("output.weight"), matrix("blk.2.a"), matrix("a.weight")};
+    const std::array<tensor_info, 5> tensors = {matrix("blk.10.a"), matrix("blk.2.b"), matrix("output.weight"), matrix("blk.2.a"),
+                                                matrix("a.weight")};
     std::array<std::size_t, 5> order{};
     recipe_order(tensors, order);
     CHECK(order == std::array<std::size_t, 5>{4, 2, 3, 1, 0});
@@ -194,7 +198,8 @@ TEST_CASE("rows that do not fit fall back") {
 
 TEST_CASE("what is kept") {
     recipe mixture(*find_file_type("Q4_K_M"), {});
-    for (const char* name : {"blk.0.attn_norm.weight", "blk.0.ffn_gate_inp.weight", "blk.0.attn_q.bias", "position_embd.weight", "blk.0.ssm_conv1d.weight"}) {
+    for (const char* name :
+         {"blk.0.attn_norm.weight", "blk.0.ffn_gate_inp.weight", "blk.0.attn_q.bias", "position_embd.weight", "blk.0.ssm_conv1d.weight"}) {
         const auto choice = mixture.choose(matrix(name));
         REQUIRE(choice);
         CHECK(choice->why == choice_reason::kept);

@@ -51,7 +51,8 @@ const std::vector<float> sums = [] {
 }();
 const std::vector<float> one = {768.0f}, of_experts = {100.0f, 0.0f, 28.0f, 1.0f};
 
-const std::vector<gguf::imatrix_record> records = {{"blk.0.attn_q.weight", {sums.data(), 256}, one}, {"blk.0.ffn_up_exps.weight", sums, of_experts}};
+const std::vector<gguf::imatrix_record> records = {{"blk.0.attn_q.weight", {sums.data(), 256}, one},
+                                                   {"blk.0.ffn_up_exps.weight", sums, of_experts}};
 const std::string_view datasets[] = {"some text.txt"};
 
 }  // namespace
@@ -112,7 +113,8 @@ TEST_CASE("the importance file that is shipped is one") {
 TEST_CASE("importance is measured as it was for the shipped file") {
     if (!can_run()) return;
     const support::scratch_folder folder;
-    const auto made = support::run({NIBBLE_LLAMA_IMATRIX, libraries, "make", NIBBLE_MODEL, NIBBLE_CALIBRATION, "32", folder / "imatrix.gguf"});
+    const auto made =
+        support::run({NIBBLE_LLAMA_IMATRIX, libraries, "make", NIBBLE_MODEL, NIBBLE_CALIBRATION, "32", folder / "imatrix.gguf"});
     INFO(made.err);
     REQUIRE(made.code == 0);
     // A part of the text instead of all of it: near, for every entry.

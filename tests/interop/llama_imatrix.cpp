@@ -1,6 +1,7 @@
 // Importance files and llama.cpp:
-//     llama_imatrix LIBRARIES make MODEL TEXT WINDOWS OUT   measures importance while llama.cpp evaluates the text, and writes OUT with nibble
-//     llama_imatrix LIBRARIES show FILE                     prints what llama.cpp's own loader reads, a line for each entry and for the rest
+//     llama_imatrix LIBRARIES make MODEL TEXT WINDOWS OUT   measures importance while llama.cpp evaluates the text, and writes OUT with
+//     nibble llama_imatrix LIBRARIES show FILE                     prints what llama.cpp's own loader reads, a line for each entry and for
+//     the rest
 // WINDOWS: how many windows of 256 tokens; 0: all. `make` is only for models whose tokens are <unk>, <s>, </s> and the 256 bytes.
 #include <cmath>
 #include <cstdint>
@@ -30,8 +31,8 @@ struct loaded {
 int show(llama::library& library, const std::filesystem::path& folder, const std::string& path) {
     library.load(folder / "libllama-common.so");
     loaded file;
-    if (!library.get<bool (*)(const std::string&, loaded&)>("_Z19common_imatrix_loadRKNSt7__cxx1112basic_stringIcSt11char_traitsIcESaIcEEER14common_imatrix")(
-            path, file)) {
+    if (!library.get<bool (*)(const std::string&, loaded&)>(
+            "_Z19common_imatrix_loadRKNSt7__cxx1112basic_stringIcSt11char_traitsIcESaIcEEER14common_imatrix")(path, file)) {
         return 1;
     }
     std::printf("legacy %d chunks %d of %d datasets", file.is_legacy, file.chunk_count, file.chunk_size);
@@ -75,8 +76,8 @@ struct collector {
     std::map<std::string, sums> entries;
 
     bool wants(const tensor* t) const {
-        return std::string_view(op_name(t)) == "MUL_MAT" && std::string_view(t->sources[0]->name).starts_with("blk.") && t->sources[1]->type == 0 &&
-               t->sources[1]->size[1] >= 16;
+        return std::string_view(op_name(t)) == "MUL_MAT" && std::string_view(t->sources[0]->name).starts_with("blk.") &&
+               t->sources[1]->type == 0 && t->sources[1]->size[1] >= 16;
     }
     void add(const tensor* t) {
         const tensor& x = *t->sources[1];

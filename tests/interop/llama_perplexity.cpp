@@ -27,7 +27,8 @@ double perplexity(const llama::library& library, const char* path, const std::ve
     for (const auto& w : windows) {
         if (!session.evaluate(w)) return std::nan("");
         // The first byte has nothing but <s> before it and is left out.
-        for (std::int32_t i = 1; i + 1 < llama::window_size; ++i, ++count) sum += surprise(session.logits(i), w[static_cast<std::size_t>(i) + 1]);
+        for (std::int32_t i = 1; i + 1 < llama::window_size; ++i, ++count)
+            sum += surprise(session.logits(i), w[static_cast<std::size_t>(i) + 1]);
     }
     return std::exp(sum / static_cast<double>(count));
 }

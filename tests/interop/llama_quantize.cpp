@@ -1,5 +1,6 @@
 // llama.cpp's own quantizer as a program, from the shared libraries of the npm package @node-llama-cpp/linux-x64:
-//     llama_quantize LIBRARIES IN OUT FILE_TYPE [pure] [requantize] [leave-output] [dry-run] [output=N] [embedding=N] [type=PATTERN=N] [imatrix=FILE]
+//     llama_quantize LIBRARIES IN OUT FILE_TYPE [pure] [requantize] [leave-output] [dry-run] [output=N] [embedding=N] [type=PATTERN=N]
+//     [imatrix=FILE]
 // FILE_TYPE and N are numbers.
 #include <cstdint>
 #include <nibble/gguf/imatrix.hpp>
@@ -123,5 +124,7 @@ int main(int argc, char** argv) {
         tensors.push_back({nullptr, 0});
         p.tensors = tensors.data();
     }
-    return library.get<std::uint32_t (*)(const char*, const char*, const parameters*)>("llama_model_quantize")(argv[2], argv[3], &p) == 0 ? 0 : 1;
+    return library.get<std::uint32_t (*)(const char*, const char*, const parameters*)>("llama_model_quantize")(argv[2], argv[3], &p) == 0
+               ? 0
+               : 1;
 }

@@ -43,14 +43,16 @@ inline std::string difference(const std::string& ours_path, const std::string& t
     if (a.size() != b.size()) return "number of keys: " + std::to_string(a.size()) + " and " + std::to_string(b.size());
     for (std::size_t i = 0; i < a.size(); ++i) {
         if (a[i].key != b[i].key) return "key " + std::string(a[i].key) + " and " + std::string(b[i].key);
-        if (a[i].value.type() != b[i].value.type() || text_of(a[i].value.raw()) != text_of(b[i].value.raw())) return "value of " + std::string(a[i].key);
+        if (a[i].value.type() != b[i].value.type() || text_of(a[i].value.raw()) != text_of(b[i].value.raw()))
+            return "value of " + std::string(a[i].key);
     }
     const auto x = ours.read.tensors(), y = theirs.read.tensors();
     if (x.size() != y.size()) return "number of tensors";
     for (std::size_t i = 0; i < x.size(); ++i) {
         const std::string name(x[i].name);
         if (name != y[i].name) return "tensor " + name + " and " + std::string(y[i].name);
-        if (x[i].type != y[i].type) return name + ": " + std::string(gguf::type_name(x[i].type)) + " and " + std::string(gguf::type_name(y[i].type));
+        if (x[i].type != y[i].type)
+            return name + ": " + std::string(gguf::type_name(x[i].type)) + " and " + std::string(gguf::type_name(y[i].type));
         if (x[i].shape != y[i].shape || x[i].dims != y[i].dims) return "shape of " + name;
         for (std::size_t j = 0; j < x[i].data.size(); ++j) {
             if (x[i].data[j] != y[i].data[j]) return name + ": " + std::string(gguf::type_name(x[i].type)) + ", byte " + std::to_string(j);

@@ -56,17 +56,22 @@ std::string row(const gguf::file_type& type, bool importance) {
     }
     const double reference = perplexity(ours);
     double llama = -1;
-    if (quantize_with_llama(type, importance, theirs)) llama = support::read_file(theirs) == support::read_file(ours) ? reference : perplexity(theirs);
+    if (quantize_with_llama(type, importance, theirs))
+        llama = support::read_file(theirs) == support::read_file(ours) ? reference : perplexity(theirs);
     double improved = -1;
-    if (quantize(type, importance, "best", best)) improved = support::read_file(best) == support::read_file(ours) ? reference : perplexity(best);
-    std::fprintf(stderr, "%s%s: %f %f %f\n", std::string(type.name).c_str(), importance ? " with importance" : "", reference, llama, improved);
+    if (quantize(type, importance, "best", best))
+        improved = support::read_file(best) == support::read_file(ours) ? reference : perplexity(best);
+    std::fprintf(stderr, "%s%s: %f %f %f\n", std::string(type.name).c_str(), importance ? " with importance" : "", reference, llama,
+                 improved);
     return "| " + std::string(type.name) + " | " + std::to_string(std::filesystem::file_size(ours)) + " | " +
            number(8.0 * static_cast<double>(bytes) / static_cast<double>(elements), 3) + " | " + number(reference, 4) + " | " +
            (llama < 0 ? "does not make it" : number(llama, 4)) + " | " + number(improved, 4) + " |\n";
 }
 
 std::string table(bool importance) {
-    std::string text = "| file type | bytes | bits per weight | `--search reference` | llama.cpp's file | `--search best` |\n| --- | --- | --- | --- | --- | --- |\n";
+    std::string text =
+        "| file type | bytes | bits per weight | `--search reference` | llama.cpp's file | `--search best` |\n| --- | --- | --- | --- | "
+        "--- | --- |\n";
     const file model(NIBBLE_MODEL);
     for (const auto& type : gguf::file_types) {
         const bool is_float = type.name == "F32" || type.name == "F16" || type.name == "BF16";
@@ -100,7 +105,8 @@ MXFP4_MOE makes a difference only for models with experts; all matrices of this 
 
 Where llama.cpp refuses to quantize without importance, nibble lets the data be the weights.
 
-)" + table(false) + R"(
+)" + table(false) +
+            R"(
 ## With importance
 
 `--imatrix examples/model/kjv-3m-imatrix.gguf`, measured on 200 KB of the training text (`tests/interop/llama_imatrix.cpp`).

@@ -14,8 +14,8 @@ struct kind_of_model {
     std::string title, architecture = "llama";
     std::uint32_t layers = 32, heads = 32, heads_kv = 32, experts = 0;
     std::uint64_t width = 256, hidden = 256;
-    bool tied = false;                         ///< no output.weight
-    std::vector<std::string> more = {};        ///< further matrices, of `width` columns
+    bool tied = false;                   ///< no output.weight
+    std::vector<std::string> more = {};  ///< further matrices, of `width` columns
     std::vector<std::string> layer = {"attn_q", "attn_k", "attn_v", "attn_output", "ffn_gate", "ffn_up", "ffn_down"};
 };
 
@@ -27,8 +27,12 @@ std::vector<kind_of_model> kinds() {
     all.push_back({.title = "qwen2 of 80 layers", .architecture = "qwen2", .layers = 80, .heads = 64, .heads_kv = 8});
     all.push_back({.title = "tied embedding", .layers = 26, .heads_kv = 16, .tied = true});
     for (const std::uint32_t experts : {4u, 8u, 60u}) {
-        all.push_back({.title = std::to_string(experts) + " experts", .layers = 24, .heads_kv = 8, .experts = experts,
-                       .layer = {"attn_q", "attn_k", "attn_v", "attn_output", "ffn_gate_inp", "ffn_gate_exps", "ffn_up_exps", "ffn_down_exps"}});
+        all.push_back(
+            {.title = std::to_string(experts) + " experts",
+             .layers = 24,
+             .heads_kv = 8,
+             .experts = experts,
+             .layer = {"attn_q", "attn_k", "attn_v", "attn_output", "ffn_gate_inp", "ffn_gate_exps", "ffn_up_exps", "ffn_down_exps"}});
     }
     all.push_back({.title = "falcon", .architecture = "falcon", .heads_kv = 1, .layer = {"attn_qkv", "attn_output", "ffn_up", "ffn_down"}});
     all.push_back({.title = "rows of 160 and 416", .layers = 12, .heads = 5, .heads_kv = 5, .width = 160, .hidden = 416});
@@ -40,8 +44,9 @@ std::vector<kind_of_model> kinds() {
         odd.more.push_back(name);
     }
     // And a few that are not.
-    for (const char* name : {"blk.1.attn_kv_b.weight", "blk.1.attn_kv_a_mqa.weight", "blk.1.ssm_in.weight", "blk.1.ffn_down_shexp.weight", "cls.weight",
-                             "per_layer_token_embd.weight", "blk.1.time_mix_key.weight", "blk.1.attn_q.bias", "rope_freqs.weight"}) {
+    for (const char* name :
+         {"blk.1.attn_kv_b.weight", "blk.1.attn_kv_a_mqa.weight", "blk.1.ssm_in.weight", "blk.1.ffn_down_shexp.weight", "cls.weight",
+          "per_layer_token_embd.weight", "blk.1.time_mix_key.weight", "blk.1.attn_q.bias", "rope_freqs.weight"}) {
         odd.more.push_back(name);
     }
     all.push_back(odd);
@@ -69,7 +74,8 @@ void write_model(const kind_of_model& kind, const std::string& path) {
     std::vector<std::uint64_t> sizes;
     const auto add = [&](const std::string& name, std::uint64_t cols) {
         const bool stacked = name.find("_exps") != std::string::npos;
-        const std::vector<std::uint64_t> shape = stacked ? std::vector<std::uint64_t>{cols, 2, kind.experts} : std::vector<std::uint64_t>{cols, 4};
+        const std::vector<std::uint64_t> shape =
+            stacked ? std::vector<std::uint64_t>{cols, 2, kind.experts} : std::vector<std::uint64_t>{cols, 4};
         REQUIRE(out->add_tensor(name, 0, shape));
         sizes.push_back(cols * (stacked ? 2 * kind.experts : 4));
     };
@@ -103,9 +109,11 @@ std::string types_of(const std::string& log) {
         const std::size_t name = line.find("] "), shape = line.find(" - ["), kept = line.find("type = "), chosen = line.rfind('(');
         if (!line.starts_with("[") || name == std::string::npos || shape == std::string::npos || kept == std::string::npos) continue;
         const std::size_t from = line.find_first_not_of(' ', kept + 7);
-        std::string type = chosen == std::string::npos ? line.substr(from, line.find(',', from) - from) : line.substr(chosen + 1, line.rfind(')') - chosen - 1);
+        std::string type = chosen == std::string::npos ? line.substr(from, line.find(',', from) - from)
+                                                       : line.substr(chosen + 1, line.rfind(')') - chosen - 1);
         const auto* known = gguf::find_tensor_type(type);
-        text += line.substr(name + 2, line.find(' ', name + 2) - name - 2) + ' ' + (known == nullptr ? type : std::string(known->name)) + '\n';
+        text +=
+            line.substr(name + 2, line.find(' ', name + 2) - name - 2) + ' ' + (known == nullptr ? type : std::string(known->name)) + '\n';
     }
     return text;
 }
@@ -135,12 +143,12 @@ TEST_CASE("every file type mixes tensor types as llama.cpp does, in models of ma
         write_importance(model.read, folder / "imatrix.dat");
         for (const auto& type : gguf::file_types) {
             for (const bool importance : {false, true}) {
-                std::vector<std::string> command = {NIBBLE_LLAMA_QUANTIZE, libraries, folder / "model.gguf", folder / "out.gguf",
+                std::vector<std::string> command = {NIBBLE_LLAMA_QUANTIZE,       libraries, folder / "model.gguf", folder / "out.gguf",
                                                     std::to_string(type.number), "dry-run"};
                 if (importance) command.push_back("imatrix=" + (folder / "imatrix.dat"));
                 const auto they = support::run(command);
-                INFO(kind.title << ", " << type.name << (importance ? " with" : " without") << " importance: "
-                                << they.err.substr(they.err.size() > 600 ? they.err.size() - 600 : 0));
+                INFO(kind.title << ", " << type.name << (importance ? " with" : " without")
+                                << " importance: " << they.err.substr(they.err.size() > 600 ? they.err.size() - 600 : 0));
                 const auto ours = choose(model.read, type, {.importance = importance});
                 if (!llama_makes(type)) {
                     CHECK(they.err.find("invalid output file type") != std::string::npos);
@@ -165,8 +173,8 @@ TEST_CASE("a tensor type that the user asks for falls back as llama.cpp's does")
         const file model(folder / "model.gguf");
         for (const auto& type : gguf::tensor_types) {
             if (!type.weights) continue;
-            const auto they = support::run({NIBBLE_LLAMA_QUANTIZE, libraries, folder / "model.gguf", folder / "out.gguf", std::to_string(file_type.number),
-                                            "dry-run", "type=attn_q=" + std::to_string(type.number)});
+            const auto they = support::run({NIBBLE_LLAMA_QUANTIZE, libraries, folder / "model.gguf", folder / "out.gguf",
+                                            std::to_string(file_type.number), "dry-run", "type=attn_q=" + std::to_string(type.number)});
             INFO("rows of " << width << ", " << type.name << ": " << they.err.substr(they.err.size() > 600 ? they.err.size() - 600 : 0));
             const auto ours = choose(model.read, file_type, {}, "attn_q", &type);
             CHECK((they.code == 0) == !ours.empty());

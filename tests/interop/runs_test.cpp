@@ -31,7 +31,8 @@ TEST_CASE("a file of every type runs in llama.cpp") {
     CHECK(f16 > 2.8);
     CHECK(f16 < 3.1);
     for (const auto& type : gguf::file_types) {
-        const auto made = support::run({NIBBLE_TOOL, "quantize", NIBBLE_MODEL, folder / "out.gguf", std::string(type.name), "-q", "--imatrix", NIBBLE_IMATRIX});
+        const auto made = support::run(
+            {NIBBLE_TOOL, "quantize", NIBBLE_MODEL, folder / "out.gguf", std::string(type.name), "-q", "--imatrix", NIBBLE_IMATRIX});
         if (made.code == 3 && made.err.find("which this build does not have") != std::string::npos) {
             WARN("left out, because a format is missing: " << made.err);
             continue;

@@ -8,7 +8,8 @@ namespace {
 const std::string model = NIBBLE_MODEL;
 
 /// Runs both programs on the model and compares their files. @return false if a type is missing here, which is printed
-bool compare(const std::string& type, std::uint32_t number, const std::vector<std::string>& our_options, const std::vector<std::string>& their_options) {
+bool compare(const std::string& type, std::uint32_t number, const std::vector<std::string>& our_options,
+             const std::vector<std::string>& their_options) {
     const support::scratch_folder folder;
     std::vector<std::string> ours = {NIBBLE_TOOL, "quantize", model, folder / "ours.gguf", type, "--quiet"};
     ours.insert(ours.end(), our_options.begin(), our_options.end());
@@ -69,11 +70,14 @@ TEST_CASE("--include-weights and --exclude-weights do what a shorter importance 
     if (!can_run()) return;
     const support::scratch_folder folder;
     const std::string path = folder / "imatrix.dat";
-    const auto is_attention = [](std::string_view name) { return name.find("attn_q") != std::string_view::npos || name.find("blk.1") != std::string_view::npos; };
+    const auto is_attention = [](std::string_view name) {
+        return name.find("attn_q") != std::string_view::npos || name.find("blk.1") != std::string_view::npos;
+    };
     for (const bool include : {true, false}) {
         write_importance(file(model).read, path);
         std::vector<std::string> command = {NIBBLE_TOOL, "quantize", model, folder / "ours.gguf", "q4_0", "--quiet", "--imatrix", path};
-        for (const char* part : {"attn_q", "blk.1"}) command.insert(command.end(), {include ? "--include-weights" : "--exclude-weights", part});
+        for (const char* part : {"attn_q", "blk.1"})
+            command.insert(command.end(), {include ? "--include-weights" : "--exclude-weights", part});
         REQUIRE(support::run(command).code == 0);
         // llama.cpp is given a file of the same name with only the entries that are left.
         write_importance(file(model).read, path, [&](std::string_view name) { return is_attention(name) == include; });
@@ -90,7 +94,8 @@ TEST_CASE("quantized input of every type is quantized again as llama.cpp does it
         if (made.code == 3 && made.err.find("which this build does not have") != std::string::npos) continue;
         INFO(type.name << ": " << made.err);
         REQUIRE(made.code == 0);
-        REQUIRE(support::run({NIBBLE_TOOL, "quantize", folder / "in.gguf", folder / "ours.gguf", "q4_k_m", "--quiet", "--allow-requantize"}).code == 0);
+        REQUIRE(support::run({NIBBLE_TOOL, "quantize", folder / "in.gguf", folder / "ours.gguf", "q4_k_m", "--quiet", "--allow-requantize"})
+                    .code == 0);
         REQUIRE(support::run({NIBBLE_LLAMA_QUANTIZE, libraries, folder / "in.gguf", folder / "theirs.gguf", "15", "requantize"}).code == 0);
         CHECK(difference(folder / "ours.gguf", folder / "theirs.gguf") == "");
     }

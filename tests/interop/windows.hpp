@@ -37,7 +37,8 @@ struct parameters {
     template <class Callback>
     bool set_callback(Callback* function, void* data) {
         for (std::size_t i = 12; i < 40; i += 2) {
-            if (words[i] != 0 || words[i + 1] != 0 || words[i + 2] != 0 || words[i + 3] != 0 || words[i + 4] != 1 || words[i + 5] != 1) continue;
+            if (words[i] != 0 || words[i + 1] != 0 || words[i + 2] != 0 || words[i + 3] != 0 || words[i + 4] != 1 || words[i + 5] != 1)
+                continue;
             std::memcpy(&words[i], &function, sizeof function);
             std::memcpy(&words[i + 2], &data, sizeof data);
             return true;
@@ -94,7 +95,9 @@ public:
         return library_.get<std::int32_t (*)(void*, batch)>("llama_decode")(context_, batch_) == 0;
     }
     /// What follows token i of the last window, as logits.
-    const float* logits(std::int32_t i) const { return library_.get<const float* (*)(void*, std::int32_t)>("llama_get_logits_ith")(context_, i); }
+    const float* logits(std::int32_t i) const {
+        return library_.get<const float* (*)(void*, std::int32_t)>("llama_get_logits_ith")(context_, i);
+    }
 
 private:
     struct batch {

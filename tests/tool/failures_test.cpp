@@ -51,9 +51,17 @@ TEST_CASE("corrupt input ends with 3") {
         return copy;
     };
     std::vector<std::string> files = {
-        "", "G", "GGUF", "<html>not found</html>", std::string(1000, '\0'), std::string("GGUF\n\x1b[2J\x07", 11),
-        changed(4, std::string("\xFF\xFF\xFF\xFF", 4)), changed(4, std::string("\0\0\0\3", 4)),
-        changed(8, std::string(8, '\xFF')), changed(16, std::string(8, '\x7F')), changed(24, std::string(8, '\xFF')),
+        "",
+        "G",
+        "GGUF",
+        "<html>not found</html>",
+        std::string(1000, '\0'),
+        std::string("GGUF\n\x1b[2J\x07", 11),
+        changed(4, std::string("\xFF\xFF\xFF\xFF", 4)),
+        changed(4, std::string("\0\0\0\3", 4)),
+        changed(8, std::string(8, '\xFF')),
+        changed(16, std::string(8, '\x7F')),
+        changed(24, std::string(8, '\xFF')),
     };
     for (std::size_t length : {20u, 60u, 200u, 400u}) files.push_back(whole.substr(0, length));
     files.push_back(whole.substr(0, whole.size() - 40));  // more than the padding at the end
@@ -89,7 +97,9 @@ TEST_CASE("models that cannot be quantized end with 3") {
         {"64-bit floats", with({"blk.0.odd.weight", {256, 2}, 28}), {}},
         {"quantized already", with({"blk.0.odd.weight", {256, 2}, 8}), {}},
         {"no fallback", with({"blk.0.odd.weight", {160, 2}}), {"--tensor-type", "odd=q1_0"}},
-        {"rows of no whole blocks, by option", with({"blk.0.odd.weight", {256, 2}}), {"--token-embedding-type", "q8_0", "--output-tensor-type", "q8_0"}},
+        {"rows of no whole blocks, by option",
+         with({"blk.0.odd.weight", {256, 2}}),
+         {"--token-embedding-type", "q8_0", "--output-tensor-type", "q8_0"}},
         {"NaN", with({"blk.0.odd.weight", {256, 2}, 0, odd}), {}},
         {"part of a model", parts, {}},
     };
@@ -206,7 +216,10 @@ TEST_CASE("a full disk ends with 4") {
 
 TEST_CASE("standard output that cannot be written ends with 4") {
     const model_folder folder;
-    const words commands[] = {{"inspect", folder.in()}, {"inspect", folder.in(), "--json"}, {"compare", folder.in(), folder.in()}, {"--help"},
+    const words commands[] = {{"inspect", folder.in()},
+                              {"inspect", folder.in(), "--json"},
+                              {"compare", folder.in(), folder.in()},
+                              {"--help"},
                               {"quantize", folder.in(), folder.out(), "q8_0", "--dry-run"}};
     for (const auto& c : commands) {
         INFO(c.front());
@@ -251,8 +264,10 @@ TEST_CASE("an interrupted tool leaves nothing behind") {
     const model_folder folder(slow_model());
     for (const int number : {SIGINT, SIGTERM, SIGHUP}) {
         support::write_file(folder.out(), precious);
-        const pid_t child = support::start(command({"quantize", folder.in(), folder.out(), "iq3_xxs", "-q", "-t", "1"}), folder / "stdout", folder / "stderr");
-        while (folder.files().size() < 5) std::this_thread::sleep_for(std::chrono::milliseconds(1));  // in, out, streams, the temporary file
+        const pid_t child = support::start(command({"quantize", folder.in(), folder.out(), "iq3_xxs", "-q", "-t", "1"}), folder / "stdout",
+                                           folder / "stderr");
+        while (folder.files().size() < 5)
+            std::this_thread::sleep_for(std::chrono::milliseconds(1));  // in, out, streams, the temporary file
         kill(child, number);
         CHECK(support::wait_for(child) == 128 + number);
         CHECK(is_one_clear_line(support::read_file(folder / "stderr")));
@@ -266,7 +281,8 @@ TEST_CASE("a killed tool leaves the old output intact and a file that says what 
     const model_folder folder(slow_model());
     support::write_file(folder.out(), precious);
     for (int i = 0; i < 10; ++i) {
-        const pid_t child = support::start(command({"quantize", folder.in(), folder.out(), "iq3_xxs", "-q", "-t", "1"}), folder / "stdout", folder / "stderr");
+        const pid_t child = support::start(command({"quantize", folder.in(), folder.out(), "iq3_xxs", "-q", "-t", "1"}), folder / "stdout",
+                                           folder / "stderr");
         while (folder.files().size() < 5) std::this_thread::sleep_for(std::chrono::milliseconds(1));
         std::this_thread::sleep_for(std::chrono::milliseconds(7 * i));
         kill(child, SIGKILL);

@@ -187,7 +187,8 @@ TEST_CASE("--include-weights and --exclude-weights choose the entries of the imp
         return support::read_file(folder.out());
     };
     words attention, others;
-    for (const auto& name : all_matrices) (name.find("attn_q") != std::string::npos || name.find("attn_k") != std::string::npos ? attention : others).push_back(name);
+    for (const auto& name : all_matrices)
+        (name.find("attn_q") != std::string::npos || name.find("attn_k") != std::string::npos ? attention : others).push_back(name);
     CHECK(run(all_matrices, {"--include-weights", "attn_q", "--include-weights", "attn_k"}) == run(attention, {}));
     CHECK(run(all_matrices, {"--exclude-weights", "attn_q", "--exclude-weights", "attn_k"}) == run(others, {}));
     CHECK(run(attention, {}) != run(others, {}));
@@ -265,8 +266,8 @@ TEST_CASE("--threads does not change a byte") {
 TEST_CASE("metadata and tensors that are not converted survive, also those that this version does not know") {
     test_model m = small_model(1);
     m.numbers.push_back({"custom.answer", 42});
-    m.tensors.push_back({"blk.0.table", {16, 2}, 26});       // I32
-    m.tensors.push_back({"blk.0.scale.weight", {3}});        // one dimension
+    m.tensors.push_back({"blk.0.table", {16, 2}, 26});  // I32
+    m.tensors.push_back({"blk.0.scale.weight", {3}});   // one dimension
     m.tensors.push_back({"blk.0.empty.weight", {256, 0}});
     const model_folder folder(m);
     quantize(folder, "q4_0");

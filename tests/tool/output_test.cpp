@@ -150,7 +150,8 @@ TEST_CASE("inspect shortens long values unless --full is given") {
     CHECK(brief.out.size() < 1000);
     CHECK(full.out.find(std::string(5000, 'x')) != std::string::npos);
     CHECK(std::count(full.out.begin(), full.out.end(), '7') >= 1000);
-    const json j = json::parse(tool({"inspect", folder / "in.gguf", "--json"}).out), k = json::parse(tool({"inspect", folder / "in.gguf", "--json", "--full"}).out);
+    const json j = json::parse(tool({"inspect", folder / "in.gguf", "--json"}).out),
+               k = json::parse(tool({"inspect", folder / "in.gguf", "--json", "--full"}).out);
     CHECK(j["metadata"][1]["count"] == 1000);
     CHECK(j["metadata"][1]["value"].size() < 100);
     CHECK(k["metadata"][1]["value"].size() == 1000);

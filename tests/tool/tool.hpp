@@ -29,11 +29,14 @@ inline words command(words arguments) {
     arguments.insert(arguments.begin(), NIBBLE_TOOL);
     return arguments;
 }
-inline support::finished tool(words arguments, const std::function<void()>& prepare = {}) { return support::run(command(std::move(arguments)), prepare); }
+inline support::finished tool(words arguments, const std::function<void()>& prepare = {}) {
+    return support::run(command(std::move(arguments)), prepare);
+}
 
 /// "nibble: " and one line of text, nothing that could disturb a terminal.
 inline bool is_one_clear_line(const std::string& err) {
-    const bool printable = std::all_of(err.begin(), err.end() - !err.empty(), [](char c) { return static_cast<unsigned char>(c) >= 0x20 && c != 0x7F; });
+    const bool printable =
+        std::all_of(err.begin(), err.end() - !err.empty(), [](char c) { return static_cast<unsigned char>(c) >= 0x20 && c != 0x7F; });
     return err.starts_with("nibble: ") && err.size() > 20 && err.ends_with('\n') && printable;
 }
 
@@ -54,7 +57,8 @@ inline test_model small_model(std::uint32_t layers = 2, std::uint64_t rows = 8) 
     m.tensors = {{"token_embd.weight", {256, rows}}, {"output.weight", {256, rows}}, {"output_norm.weight", {256}}};
     for (std::uint32_t i = 0; i < layers; ++i) {
         const std::string block = "blk." + std::to_string(i) + '.';
-        for (const char* name : {"attn_q", "attn_k", "attn_v", "attn_output", "ffn_gate", "ffn_up"}) m.tensors.push_back({block + name + ".weight", {256, rows}});
+        for (const char* name : {"attn_q", "attn_k", "attn_v", "attn_output", "ffn_gate", "ffn_up"})
+            m.tensors.push_back({block + name + ".weight", {256, rows}});
         m.tensors.push_back({block + "ffn_down.weight", {512, rows}});
         m.tensors.push_back({block + "attn_norm.weight", {256}});
     }

@@ -26,11 +26,11 @@ namespace gguf {
 
 /// The importance of one matrix, or of a stack of matrices (experts). Views into the file.
 struct imatrix_entry {
-    std::string_view name{};             ///< of the weights, e.g. "blk.0.ffn_down.weight"
-    std::size_t size = 0;                ///< weights: columns times matrices
-    std::span<const std::byte> sums{};   ///< `size` floats at any address
+    std::string_view name{};              ///< of the weights, e.g. "blk.0.ffn_down.weight"
+    std::size_t size = 0;                 ///< weights: columns times matrices
+    std::span<const std::byte> sums{};    ///< `size` floats at any address
     std::span<const std::byte> counts{};  ///< how often each matrix was used, as floats; empty in the older form
-    std::int32_t calls = 0;              ///< the older form's divisor; 0 or less: none
+    std::int32_t calls = 0;               ///< the older form's divisor; 0 or less: none
 
     /// Writes the weights. A matrix that was never used gets 1 everywhere, which is neutral. @param out `size` floats
     void weights(std::span<float> out) const noexcept {
@@ -84,7 +84,8 @@ private:
     static status no_memory() noexcept { return {errc::out_of_memory, "no memory for the list of importance entries"}; }
 
     status add(const imatrix_entry& entry, std::uint64_t where) noexcept {
-        if (names_.find(entry.name, name_at()) != name_table::none) return {errc::duplicate_key, "a tensor occurs twice in the importance file", where};
+        if (names_.find(entry.name, name_at()) != name_table::none)
+            return {errc::duplicate_key, "a tensor occurs twice in the importance file", where};
         if (!names_.reserve(entries_.size() + 1) || !entries_.push(entry)) return no_memory();
         names_.insert(entry.name, entries_.size() - 1, name_at());
         return {};
@@ -108,7 +109,8 @@ private:
             const imatrix_entry entry{name, static_cast<std::size_t>(size), t.data, counts->data, 0};
             if (const status s = add(entry, t.offset); !s) return s;
         }
-        if (entries_.empty()) return {errc::bad_magic, "a GGUF file without importance (no tensors that end in .in_sum2): probably a model"};
+        if (entries_.empty())
+            return {errc::bad_magic, "a GGUF file without importance (no tensors that end in .in_sum2): probably a model"};
         if (const value_view* v = header->find("imatrix.chunk_count")) chunks_ = static_cast<std::uint32_t>(v->as_u64().value_or(0));
         if (const value_view* v = header->find("imatrix.datasets")) {
             const auto first = v->at(0);
@@ -143,7 +145,8 @@ private:
             std::int32_t length = 0, size = 0;
             if (!number(length)) return {cut.error(), cut.message(), at};
             if (length < 1 || static_cast<std::size_t>(length) > file.size() - at) {
-                return {errc::bad_string, "a name in the importance file has an impossible length: it is damaged, or no importance file", where};
+                return {errc::bad_string, "a name in the importance file has an impossible length: it is damaged, or no importance file",
+                        where};
             }
             entry.name = text(static_cast<std::size_t>(length));
             if (!number(entry.calls) || !number(size)) return {cut.error(), cut.message(), at};

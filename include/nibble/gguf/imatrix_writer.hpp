@@ -96,7 +96,8 @@ status write_older_imatrix(S& to, std::span<const imatrix_record> records, const
     bool done = number(records.size());
     for (const imatrix_record& r : records) {
         const std::size_t cols = r.sums.size() / r.counts.size();
-        done = done && number(r.name.size()) && put(r.name.data(), r.name.size()) && number(static_cast<std::size_t>(calls)) && number(r.sums.size());
+        done = done && number(r.name.size()) && put(r.name.data(), r.name.size()) && number(static_cast<std::size_t>(calls)) &&
+               number(r.sums.size());
         for (std::size_t i = 0; done && i < r.sums.size(); ++i) {
             const float count = r.counts[i / cols];
             stored<float> bytes;

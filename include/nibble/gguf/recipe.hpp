@@ -88,10 +88,10 @@ NIBBLE_INLINE constexpr const file_type* find_file_type(std::string_view text) n
 /// What the rules want to know of a model.
 struct model_facts {
     std::string_view architecture{};  ///< `general.architecture`, e.g. "llama"
-    std::uint64_t layers = 0;  ///< blocks of the model
-    std::uint64_t heads = 0;     ///< of the first layer
-    std::uint64_t heads_kv = 0;  ///< heads of keys and values, of the first layer
-    std::uint64_t experts = 0;   ///< 0 in a model without
+    std::uint64_t layers = 0;         ///< blocks of the model
+    std::uint64_t heads = 0;          ///< of the first layer
+    std::uint64_t heads_kv = 0;       ///< heads of keys and values, of the first layer
+    std::uint64_t experts = 0;        ///< 0 in a model without
 };
 
 /// The facts from a file's metadata; what is missing there stays 0. Views into the file.
@@ -140,20 +140,20 @@ inline void recipe_order(std::span<const tensor_info> tensors, std::span<std::si
 
 /// Options that change what the rules choose; they have the names of llama-quantize's.
 struct recipe_options {
-    bool pure = false;                         ///< the default type for every matrix
-    bool leave_output = false;                 ///< keep output.weight as it is
-    bool importance = false;                   ///< an importance file is used, which changes some rules
-    const tensor_type* output = nullptr;       ///< for output.weight, and for the embedding where it serves as output
-    const tensor_type* embedding = nullptr;    ///< for token_embd.weight
+    bool pure = false;                       ///< the default type for every matrix
+    bool leave_output = false;               ///< keep output.weight as it is
+    bool importance = false;                 ///< an importance file is used, which changes some rules
+    const tensor_type* output = nullptr;     ///< for output.weight, and for the embedding where it serves as output
+    const tensor_type* embedding = nullptr;  ///< for token_embd.weight
 };
 
 /// Why a tensor got its type.
 enum class choice_reason : std::uint8_t {
-    kept,        ///< not a matrix of weights
-    file_type,   ///< the default of the file type
-    rule,        ///< a line of recipe_rules
-    option,      ///< recipe_options, or the override of that tensor
-    fallback,    ///< its rows do not fit the wanted type
+    kept,       ///< not a matrix of weights
+    file_type,  ///< the default of the file type
+    rule,       ///< a line of recipe_rules
+    option,     ///< recipe_options, or the override of that tensor
+    fallback,   ///< its rows do not fit the wanted type
 };
 /// Its name in reports.
 NIBBLE_INLINE constexpr std::string_view name_of(choice_reason why) noexcept {
@@ -163,10 +163,10 @@ NIBBLE_INLINE constexpr std::string_view name_of(choice_reason why) noexcept {
 
 /// The type of a tensor in the new file.
 struct type_choice {
-    std::uint32_t type = 0;                    ///< GGUF number
-    std::uint32_t wanted = 0;                  ///< what it would be without the fallback
-    choice_reason why = choice_reason::kept;   ///< which rule decided
-    bool wants_importance = false;             ///< poor without importance; llama.cpp would refuse
+    std::uint32_t type = 0;                   ///< GGUF number
+    std::uint32_t wanted = 0;                 ///< what it would be without the fallback
+    choice_reason why = choice_reason::kept;  ///< which rule decided
+    bool wants_importance = false;            ///< poor without importance; llama.cpp would refuse
 };
 
 /// Chooses types. First announce() every tensor of the model, then choose() for each of them in recipe_order: some rules count.
@@ -309,7 +309,8 @@ private:
     }
     bool is_large() const noexcept {
         for (const large_model& m : large_models) {
-            if (m.architecture == facts_.architecture && m.layers == facts_.layers && (!m.shared_heads || facts_.heads != facts_.heads_kv)) return true;
+            if (m.architecture == facts_.architecture && m.layers == facts_.layers && (!m.shared_heads || facts_.heads != facts_.heads_kv))
+                return true;
         }
         return false;
     }
@@ -317,7 +318,8 @@ private:
     static status fall_back(const tensor_info& tensor, type_choice& choice) noexcept {
         const tensor_type* type = find_tensor_type(choice.type);
         if (tensor.cols() % type->block_size == 0) return {};
-        if (type->fallback.empty()) return {errc::bad_shape, "the rows of a tensor are not whole blocks of the chosen type, which has no fallback"};
+        if (type->fallback.empty())
+            return {errc::bad_shape, "the rows of a tensor are not whole blocks of the chosen type, which has no fallback"};
         const tensor_type* other = find_tensor_type(type->fallback);
         if (tensor.cols() % other->block_size != 0) other = find_tensor_type(last_fallback);
         choice.type = other->number;

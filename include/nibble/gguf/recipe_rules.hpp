@@ -198,23 +198,23 @@ inline constexpr std::string_view rule_conditions =
     "not_bailing "  // the architecture is not bailingmoe3
     "gqa_4 "        // at least four heads share keys and values
     "less_than_gqa_4 "
-    "experts_4 "    // at least four experts
-    "experts_8 "    // exactly eight experts
+    "experts_4 "  // at least four experts
+    "experts_8 "  // exactly eight experts
     "experts_not_8 "
     "importance "  // an importance file is used
     "no_importance "
-    "odd_row "   // the row is not a multiple of the default type's block
-    "stacked "   // three-dimensional: the matrices of all experts
+    "odd_row "    // the row is not a multiple of the default type's block
+    "stacked "    // three-dimensional: the matrices of all experts
     "default_8 "  // the default type is Q8_0
-    "low_bits "  // Q3_K or Q4_K was chosen so far
+    "low_bits "   // Q3_K or Q4_K was chosen so far
     "model_70b "
-    "first_2 "        // i < 2
-    "first_4 "        // i < 4
-    "first_eighth "   // i < n / 8
-    "counted_eighth " // the same, and i is never taken from the name
-    "first_16th "     // i < n / 16
-    "middle "         // n / 8 <= i < 7 * n / 8
-    "more "           // i < n / 8, or i >= 7 * n / 8, or every third between them
+    "first_2 "         // i < 2
+    "first_4 "         // i < 4
+    "first_eighth "    // i < n / 8
+    "counted_eighth "  // the same, and i is never taken from the name
+    "first_16th "      // i < n / 16
+    "middle "          // n / 8 <= i < 7 * n / 8
+    "more "            // i < n / 8, or i >= 7 * n / 8, or every third between them
     ;
 
 inline constexpr std::string_view very_low_types = "IQ1_S IQ1_M IQ2_XXS IQ2_XS IQ2_S IQ2_M";
