@@ -33,12 +33,12 @@ struct q1_0 {
         for (std::size_t i = 0; i < 128; ++i) values[i] = bit(packed, i) != 0 ? scale : -scale;
     }
 
-    static constexpr int code_bits = 1;
+    static constexpr int code_bits = 2;
     static constexpr std::size_t parts = 1;
     NIBBLE_INLINE static void affine(const block& packed, std::size_t group, std::uint8_t (&codes)[32], float (&scale)[1], float (&offset)[1]) noexcept {
-        scale[0] = 2.0f * float16_to_float(packed.scale.get());
-        offset[0] = -float16_to_float(packed.scale.get());
-        for (std::size_t i = 0; i < 32; ++i) codes[i] = static_cast<std::uint8_t>(bit(packed, 32 * group + i));
+        scale[0] = float16_to_float(packed.scale.get());
+        offset[0] = -scale[0];
+        for (std::size_t i = 0; i < 32; ++i) codes[i] = static_cast<std::uint8_t>(2 * bit(packed, 32 * group + i));
     }
 
     static constexpr std::size_t unit_size = 128;

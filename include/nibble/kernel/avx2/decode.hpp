@@ -9,3 +9,4 @@
 #include "nibble/kernel/avx2/decode/signed_points.hpp"
 #include "nibble/kernel/avx2/decode/six_bit_super_block.hpp"
 #include "nibble/kernel/avx2/decode/small_block.hpp"
+#include "nibble/kernel/avx2/decode/ternary.hpp"

@@ -1,4 +1,4 @@
-// Super-blocks of eight sub-blocks that have a scale and an offset.
+// Super-blocks whose sub-blocks have a scale and an offset.
 #pragma once
 
 #include "nibble/kernel/avx2/decode/decoder.hpp"
@@ -29,8 +29,7 @@ struct layout_decoder<F, layout::offset_super_block<4>> {
     NIBBLE_INLINE static run_scales<1> scales(const std::byte* run) noexcept { return offset_super_block_scales(run); }
     template <int Group>
     NIBBLE_INLINE static __m256i codes(const std::byte* run) noexcept {
-        const __m256i pairs = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(run + 16 + Group / 2 * 32));
-        return _mm256_and_si256(Group % 2 == 0 ? pairs : _mm256_srli_epi16(pairs, 4), _mm256_set1_epi8(15));
+        return stacked<4, Group>(run + 16);
     }
     NIBBLE_INLINE static void strips(const std::byte* run, __m256i (&v)[8]) noexcept {
         __m256i bytes[4];
@@ -41,6 +40,37 @@ struct layout_decoder<F, layout::offset_super_block<4>> {
             v[i] = _mm256_and_si256(bytes[i], _mm256_set1_epi8(15));
             v[i + 4] = _mm256_and_si256(_mm256_srli_epi16(bytes[i], 4), _mm256_set1_epi8(15));
         }
+    }
+};
+
+template <class F>
+struct layout_decoder<F, layout::offset_super_block<5>> {
+    static constexpr bool in_registers = true;
+    static constexpr int zero = -1;
+
+    NIBBLE_INLINE static run_scales<1> scales(const std::byte* run) noexcept { return offset_super_block_scales(run); }
+    template <int Group>
+    NIBBLE_INLINE static __m256i codes(const std::byte* run) noexcept {
+        return _mm256_or_si256(stacked<4, Group>(run + 48), stacked_bit<Group, 4>(run + 16));
+    }
+};
+
+/// Sixteen sub-blocks of 16: a byte has a sub-scale and a sub-offset of four bits each.
+template <class F>
+struct layout_decoder<F, layout::offset_super_block<2>> {
+    static constexpr bool in_registers = true;
+    static constexpr int zero = -1;
+
+    NIBBLE_INLINE static run_scales<2> scales(const std::byte* run) noexcept {
+        const __m128i both = even_bytes_first(_mm_loadu_si128(reinterpret_cast<const __m128i*>(run)));
+        const __m128i low = _mm_and_si128(both, _mm_set1_epi8(15)), high = _mm_and_si128(_mm_srli_epi16(both, 4), _mm_set1_epi8(15));
+        const __m256 scale = broadcast_half(run + 80), offset = _mm256_xor_ps(broadcast_half(run + 82), _mm256_set1_ps(-0.0f));
+        return {{_mm256_mul_ps(scale, bytes_to_floats(low)), _mm256_mul_ps(scale, bytes_to_floats(_mm_unpackhi_epi64(low, low)))},
+                {_mm256_mul_ps(offset, bytes_to_floats(high)), _mm256_mul_ps(offset, bytes_to_floats(_mm_unpackhi_epi64(high, high)))}};
+    }
+    template <int Group>
+    NIBBLE_INLINE static __m256i codes(const std::byte* run) noexcept {
+        return stacked<2, Group>(run + 16);
     }
 };
 

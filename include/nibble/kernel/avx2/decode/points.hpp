@@ -3,6 +3,7 @@
 
 #include "nibble/base/target.hpp"
 #include "nibble/format/codebook/books.hpp"
+#include "nibble/kernel/avx2/decode/tools.hpp"
 
 #if defined(NIBBLE_X86)
 NIBBLE_TARGET_BEGIN_AVX2
@@ -34,14 +35,6 @@ NIBBLE_INLINE std::uint32_t complete_signs(std::uint32_t sevens) noexcept {
 /// Four times seven bits from the lowest on, a byte each, completed.
 NIBBLE_INLINE std::uint32_t spread_signs(std::uint32_t packed) noexcept {
     return complete_signs((packed & 0x7Fu) | ((packed & 0x3F80u) << 1) | ((packed & 0x1FC000u) << 2) | ((packed & 0xFE00000u) << 3));
-}
-
-/// -1 in the bytes whose bit is set.
-NIBBLE_INLINE __m256i mask_of_bits(std::uint32_t bits) noexcept {
-    const __m256i place = _mm256_setr_epi64x(0, 0x0101010101010101, 0x0202020202020202, 0x0303030303030303);
-    const __m256i bit = _mm256_set1_epi64x(static_cast<long long>(0x8040201008040201u));
-    const __m256i spread = _mm256_shuffle_epi8(_mm256_set1_epi32(static_cast<int>(bits)), place);
-    return _mm256_cmpeq_epi8(_mm256_and_si256(spread, bit), bit);
 }
 
 /// Zero plus magnitudes, or minus them where a bit of `signs` is set.

@@ -1,7 +1,7 @@
 // Small pieces that decoders share.
 #pragma once
 
-#include "nibble/base/target.hpp"
+#include "nibble/kernel/avx2/decode/decoder.hpp"
 
 #if defined(NIBBLE_X86)
 NIBBLE_TARGET_BEGIN_AVX2
@@ -20,6 +20,12 @@ NIBBLE_INLINE __m256 load_halves(const std::byte* from) noexcept {
     };
     const std::uint64_t low = two(0) | (two(2) << 32), high = two(4) | (two(6) << 32);
     return _mm256_cvtph_ps(_mm_set_epi64x(static_cast<long long>(high), static_cast<long long>(low)));
+}
+
+/// The same with an fp16 offset behind each.
+template <std::size_t Stride>
+NIBBLE_INLINE run_scales<1> load_scales_and_offsets(const std::byte* from) noexcept {
+    return {{load_halves<Stride>(from)}, {load_halves<Stride>(from + 2)}};
 }
 
 /// One fp16 number in all lanes.
@@ -47,6 +53,29 @@ NIBBLE_INLINE void interleave_pieces(const std::byte* from, __m256i& low, __m256
     high = _mm256_unpackhi_epi32(a, b);
 }
 
+/// -1 in the bytes whose bit is set.
+NIBBLE_INLINE __m256i mask_of_bits(std::uint32_t bits) noexcept {
+    const __m256i place = _mm256_setr_epi64x(0, 0x0101010101010101, 0x0202020202020202, 0x0303030303030303);
+    const __m256i bit = _mm256_set1_epi64x(static_cast<long long>(0x8040201008040201u));
+    const __m256i spread = _mm256_shuffle_epi8(_mm256_set1_epi32(static_cast<int>(bits)), place);
+    return _mm256_cmpeq_epi8(_mm256_and_si256(spread, bit), bit);
+}
+
+/// The codes of a group in bytes that hold 8 / Bits groups each, the first in the lowest bits.
+template <int Bits, int Group>
+NIBBLE_INLINE __m256i stacked(const std::byte* from) noexcept {
+    constexpr int together = 8 / Bits, at = Group % together * Bits;
+    const __m256i bytes = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(from + 32 * (Group / together)));
+    return _mm256_and_si256(at == 0 ? bytes : _mm256_srli_epi16(bytes, at), _mm256_set1_epi8((1 << Bits) - 1));
+}
+/// Bit Group of 32 bytes, moved to bit To.
+template <int Group, int To>
+NIBBLE_INLINE __m256i stacked_bit(const std::byte* from) noexcept {
+    const __m256i bytes = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(from));
+    const __m256i moved = Group < To ? _mm256_slli_epi16(bytes, Group < To ? To - Group : 0) : Group > To ? _mm256_srli_epi16(bytes, Group > To ? Group - To : 0) : bytes;
+    return _mm256_and_si256(moved, _mm256_set1_epi8(1 << To));
+}
+
 /// Strips of blocks of 16 bytes whose high nibbles are the second half: low and high nibbles of even and odd blocks' bytes.
 NIBBLE_INLINE void split_strips(const __m256i (&bytes)[4], __m256i (&v)[8]) noexcept {
     const __m256i nibble = _mm256_set1_epi8(15);
@@ -58,6 +87,12 @@ NIBBLE_INLINE void split_strips(const __m256i (&bytes)[4], __m256i (&v)[8]) noex
     }
 }
 
+/// The eight low bytes as floats.
+NIBBLE_INLINE __m256 bytes_to_floats(__m128i bytes) noexcept { return _mm256_cvtepi32_ps(_mm256_cvtepu8_epi32(bytes)); }
+/// Bytes 0, 2, 4 and on, then 1, 3, 5 and on.
+NIBBLE_INLINE __m128i even_bytes_first(__m128i bytes) noexcept {
+    return _mm_shuffle_epi8(bytes, _mm_setr_epi8(0, 2, 4, 6, 8, 10, 12, 14, 1, 3, 5, 7, 9, 11, 13, 15));
+}
 /// Eight bytes as floats.
 NIBBLE_INLINE __m256 bytes_to_floats(std::uint32_t low, std::uint32_t high) noexcept {
     const __m128i bytes = _mm_cvtsi64_si128(static_cast<long long>(low | (static_cast<std::uint64_t>(high) << 32)));
