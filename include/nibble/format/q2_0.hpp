@@ -34,6 +34,8 @@ struct q2_0 : ternary_block<q2_0, q2_0_block, 64> {
     static constexpr std::uint32_t gguf_type = 42;
     using layout = nibble::layout::consecutive_pairs;
     using companion = q8_0;
+
+    static constexpr int code_without_inverse = 0;
 };
 
 NIBBLE_NAMESPACE_END

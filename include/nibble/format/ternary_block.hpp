@@ -13,7 +13,7 @@ NIBBLE_EXACT_BEGIN
 NIBBLE_NAMESPACE_BEGIN
 
 /// value = scale * (code - 1), codes 0 .. 2. Block has `scale` and `codes`, and codes have get(group, codes of 32) and
-/// set<N>(values as codes).
+/// set(codes of Size). Format::code_without_inverse is every code of a block whose scale is too small for an inverse.
 template <class Format, class Block, std::size_t Size>
 struct ternary_block {
     static constexpr std::size_t block_size = Size;
@@ -43,15 +43,16 @@ struct ternary_block {
     template <int N>
     NIBBLE_INLINE static void pack(const float* values, block* out) noexcept {
         const auto scale = find_magnitudes<N, Size>(values);
-        const code_rule<N> rule(scale, 0.0f);
+        const code_rule<N> rule(scale, 1.0f);
         std::int32_t halves[N];
         to_float16(scale).store(halves);
         for (std::size_t b = 0; b < N; ++b, values += Size) {
             const auto inverse = f32x<N>::set(rule.inverse[b]);
+            const auto middle = i32x<N>::set(rule.rounding[b] != 0.0f ? 1 : Format::code_without_inverse);
             out[b].scale.set(static_cast<std::uint16_t>(halves[b]));
             std::uint8_t codes[Size];
             store_bytes<N, Size>(codes, [&](std::size_t i) NIBBLE_LAMBDA_INLINE {
-                return round_away(f32x<N>::load(values + i) * inverse) + i32x<N>::set(1);
+                return round_away(f32x<N>::load(values + i) * inverse) + middle;
             });
             out[b].codes.set(codes);
         }

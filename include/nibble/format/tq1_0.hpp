@@ -50,6 +50,8 @@ struct tq1_0 : ternary_block<tq1_0, tq1_0_block, 256> {
     static constexpr std::uint32_t gguf_type = 34;
     using layout = nibble::layout::trit_super_block;
     using companion = q8_k;
+
+    static constexpr int code_without_inverse = 1;
 };
 
 NIBBLE_NAMESPACE_END

@@ -19,6 +19,8 @@ struct tq2_0 : ternary_block<tq2_0, tq2_0_block, 256> {
     static constexpr std::uint32_t gguf_type = 35;
     using layout = nibble::layout::ternary_super_block;
     using companion = q8_k;
+
+    static constexpr int code_without_inverse = 1;
 };
 
 NIBBLE_NAMESPACE_END
