@@ -29,6 +29,13 @@ const std::map<std::string_view, std::uint64_t> expected = {
     {"q6_k", 0x80fc62a70197c57du},
     {"q2_k", 0xbe95de6f388fcd06u},
     {"q3_k", 0xc5f4941d90030c50u},
+    {"iq2_xxs", 0x19760fe77e567b31u},
+    {"iq2_xs", 0x1666be6c8a793a36u},
+    {"iq3_xxs", 0xc3ca42f0c4e2ac7bu},
+    {"iq1_s", 0x17a4fbe96b145157u},
+    {"iq3_s", 0x82d55763a111ee5eu},
+    {"iq2_s", 0xadfa3d8a7f96c507u},
+    {"iq1_m", 0x54a5dfa30207179bu},
 };
 
 }  // namespace

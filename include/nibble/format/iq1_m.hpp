@@ -4,6 +4,8 @@
 #include <span>
 
 #include "nibble/base/float16.hpp"
+#include "nibble/format/best/input.hpp"
+#include "nibble/format/best/points.hpp"
 #include "nibble/format/codebook/layout.hpp"
 #include "nibble/format/encode.hpp"
 #include "nibble/format/q8_k.hpp"
@@ -92,11 +94,7 @@ struct iq1_m {
         }
         const float fitted = sum_cc > 0.0f ? sum_cx / sum_cc : scale;
         const std::uint32_t bits = float_to_float16(fitted * 1.1125f);  // source of the factor: ggml, which found it by measurement
-        for (std::size_t part = 0; part < 4; ++part) {
-            std::uint32_t scales = ((bits >> (4 * part)) & 15u) << 12;
-            for (std::size_t k = 0; k < 4; ++k) scales |= std::uint32_t{codes[4 * part + k]} << (3 * k);
-            packed.scales[part].set(static_cast<std::uint16_t>(scales));
-        }
+        set_scales(bits, codes, packed);
     }
 
     static constexpr bool row_sigma = false;
@@ -113,11 +111,43 @@ struct iq1_m {
         assemble<N>(values, found, at, packed);
     }
 
+    struct best_rules {
+        using book = iq1_book;
+        static constexpr std::size_t length = 16, shifted = 8;
+        static constexpr int max_sub = 7;
+        static constexpr float factor = 1.0f;
+        static constexpr bool has_signs = false, even_signs = false;
+        static constexpr point_reach first_reach = point_reach::levels, last_reach = point_reach::neighbours;
+        static constexpr float shifts[] = {0.125f, -0.125f};
+    };
+    template <int N>
+    NIBBLE_INLINE static void search_best(best_input<N, 256>& input, block* out) noexcept {
+        best_points<best_rules, N> found;
+        point_search<best_rules, N>(input.x, input.w).run(input.units(), {.first = 1.0f, .step = 0.25f, .count = 9, .window = 1, .refits = 1}, found);
+        for (std::size_t lane = 0; lane < N; ++lane) {
+            block& packed = out[lane];
+            packed = {};
+            for (std::size_t k = 0; k < 32; ++k) {
+                const std::uint32_t index = found.index[lane][k], high = (index >> 8) | (std::uint32_t{found.shift[lane][k]} << 3);
+                packed.index[k] = static_cast<std::uint8_t>(index);
+                packed.high[k / 2] = static_cast<std::uint8_t>(packed.high[k / 2] | (high << (4 * (k % 2))));
+            }
+            set_scales(found.scale[lane], found.sub[lane], packed);
+        }
+    }
+
     NIBBLE_INLINE static void encode(std::span<const float, 256> values, block& packed) noexcept {
         encode_block<iq1_m>(values.data(), packed);
     }
 
 private:
+    NIBBLE_INLINE static void set_scales(std::uint32_t scale, const std::uint8_t (&sub_scales)[16], block& packed) noexcept {
+        for (std::size_t part = 0; part < 4; ++part) {
+            std::uint32_t scales = ((scale >> (4 * part)) & 15u) << 12;
+            for (std::size_t k = 0; k < 4; ++k) scales |= std::uint32_t{sub_scales[4 * part + k]} << (3 * k);
+            packed.scales[part].set(static_cast<std::uint16_t>(scales));
+        }
+    }
     NIBBLE_INLINE static constexpr std::uint16_t scale_bits(const block& packed) noexcept {
         std::uint32_t bits = 0;
         for (std::size_t part = 0; part < 4; ++part) bits |= (std::uint32_t{packed.scales[part].get()} >> 12) << (4 * part);

@@ -4,6 +4,8 @@
 #include <span>
 
 #include "nibble/base/float16.hpp"
+#include "nibble/format/best/input.hpp"
+#include "nibble/format/best/points.hpp"
 #include "nibble/format/codebook/layout.hpp"
 #include "nibble/format/encode.hpp"
 #include "nibble/format/q8_k.hpp"
@@ -95,6 +97,35 @@ struct iq1_s {
     template <int N>
     NIBBLE_INLINE static void assemble_weighted(const float* values, const auto& found, std::size_t at, block& packed) noexcept {
         assemble<N>(values, found, at, packed);
+    }
+
+    struct best_rules {
+        using book = iq1_book;
+        static constexpr std::size_t length = 32, shifted = 32;
+        static constexpr int max_sub = 7;
+        static constexpr float factor = 1.0f;
+        static constexpr bool has_signs = false, even_signs = false;
+        static constexpr point_reach first_reach = point_reach::levels, last_reach = point_reach::neighbours;
+        static constexpr float shifts[] = {0.125f, -0.125f};
+    };
+    template <int N>
+    NIBBLE_INLINE static void search_best(best_input<N, 256>& input, block* out) noexcept {
+        best_points<best_rules, N> found;
+        point_search<best_rules, N>(input.x, input.w).run(input.units(), {.first = 1.0f, .step = 0.25f, .count = 9, .window = 1, .refits = 1}, found);
+        for (std::size_t lane = 0; lane < N; ++lane) {
+            block& packed = out[lane];
+            packed = {};
+            packed.scale.set(found.scale[lane]);
+            for (std::size_t j = 0; j < 8; ++j) {
+                std::uint32_t high = static_cast<std::uint32_t>(found.sub[lane][j] | (found.shift[lane][4 * j] << 3)) << 12;
+                for (std::size_t k = 0; k < 4; ++k) {
+                    const std::uint32_t index = found.index[lane][4 * j + k];
+                    packed.index[4 * j + k] = static_cast<std::uint8_t>(index);
+                    high |= (index >> 8) << (3 * k);
+                }
+                packed.high[j].set(static_cast<std::uint16_t>(high));
+            }
+        }
     }
 
     NIBBLE_INLINE static void encode(std::span<const float, 256> values, block& packed) noexcept {

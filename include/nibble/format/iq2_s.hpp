@@ -4,6 +4,8 @@
 #include <span>
 
 #include "nibble/base/float16.hpp"
+#include "nibble/format/best/input.hpp"
+#include "nibble/format/best/points.hpp"
 #include "nibble/format/codebook/layout.hpp"
 #include "nibble/format/encode.hpp"
 #include "nibble/format/q8_k.hpp"
@@ -111,6 +113,32 @@ struct iq2_s {
     template <int N>
     NIBBLE_INLINE static void assemble_weighted(const float* values, const auto& found, std::size_t at, block& packed) noexcept {
         assemble<N>(values, found, at, packed);
+    }
+
+    struct best_rules {
+        using book = iq2_s_book;
+        static constexpr std::size_t length = 16, shifted = 16;
+        static constexpr int max_sub = 15;
+        static constexpr float factor = 0.125f;
+        static constexpr bool has_signs = true, even_signs = false;
+        static constexpr point_reach first_reach = point_reach::neighbours, last_reach = point_reach::all;
+        static constexpr float shifts[] = {0.0f};
+    };
+    template <int N>
+    NIBBLE_INLINE static void search_best(best_input<N, 256>& input, block* out) noexcept {
+        best_points<best_rules, N> found;
+        point_search<best_rules, N>(input.x, input.w).run(input.units(), {}, found);
+        for (std::size_t lane = 0; lane < N; ++lane) {
+            block& packed = out[lane];
+            packed = {};
+            packed.scale.set(found.scale[lane]);
+            for (std::size_t j = 0; j < 8; ++j) packed.sub_scales[j] = static_cast<std::uint8_t>(found.sub[lane][2 * j] | (found.sub[lane][2 * j + 1] << 4));
+            for (std::size_t k = 0; k < 32; ++k) {
+                packed.index[k] = static_cast<std::uint8_t>(found.index[lane][k]);
+                packed.high[k / 4] = static_cast<std::uint8_t>(packed.high[k / 4] | ((found.index[lane][k] >> 8) << (2 * (k % 4))));
+            }
+            __builtin_memcpy(packed.signs, found.signs[lane], sizeof packed.signs);
+        }
     }
 
     NIBBLE_INLINE static void encode(std::span<const float, 256> values, block& packed) noexcept {

@@ -4,6 +4,8 @@
 #include <span>
 
 #include "nibble/base/float16.hpp"
+#include "nibble/format/best/input.hpp"
+#include "nibble/format/best/points.hpp"
 #include "nibble/format/codebook/layout.hpp"
 #include "nibble/format/encode.hpp"
 #include "nibble/format/q8_k.hpp"
@@ -102,6 +104,34 @@ struct iq2_xxs {
     template <int N>
     NIBBLE_INLINE static void assemble_weighted(const float* values, const auto& found, std::size_t at, block& packed) noexcept {
         assemble<N>(values, found, at, packed);
+    }
+
+    struct best_rules {
+        using book = iq2_xxs_book;
+        static constexpr std::size_t length = 32, shifted = 32;
+        static constexpr int max_sub = 15;
+        static constexpr float factor = 0.125f;
+        static constexpr bool has_signs = true, even_signs = true;
+        static constexpr point_reach first_reach = point_reach::neighbours, last_reach = point_reach::all;
+        static constexpr float shifts[] = {0.0f};
+    };
+    template <int N>
+    NIBBLE_INLINE static void search_best(best_input<N, 256>& input, block* out) noexcept {
+        best_points<best_rules, N> found;
+        point_search<best_rules, N>(input.x, input.w).run(input.units(), {}, found);
+        for (std::size_t lane = 0; lane < N; ++lane) {
+            block& packed = out[lane];
+            packed = {};
+            packed.scale.set(found.scale[lane]);
+            for (std::size_t j = 0; j < 8; ++j) {
+                std::uint32_t signs = 0;
+                for (std::size_t k = 0; k < 4; ++k) {
+                    packed.sub[j].index[k] = static_cast<std::uint8_t>(found.index[lane][4 * j + k]);
+                    signs |= (found.signs[lane][4 * j + k] & 127u) << (7 * k);
+                }
+                packed.sub[j].signs_and_scale.set(signs | (std::uint32_t{found.sub[lane][j]} << 28));
+            }
+        }
     }
 
     NIBBLE_INLINE static void encode(std::span<const float, 256> values, block& packed) noexcept {

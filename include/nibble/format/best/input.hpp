@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "nibble/base/lane_order.hpp"
 #include "nibble/format/best/lane_math.hpp"
 #include "nibble/format/concepts.hpp"
 
@@ -60,9 +61,9 @@ struct best_input {
     }
 };
 
-/// A format with a search for its best block.
+/// A format with a search for its best block. The search may overwrite input.x.
 template <class F>
-concept has_best_search = block_format<F> && requires(const best_input<1, F::block_size>& input, typename F::block* out) {
+concept has_best_search = block_format<F> && requires(best_input<1, F::block_size>& input, typename F::block* out) {
     F::template search_best<1>(input, out);
 };
 

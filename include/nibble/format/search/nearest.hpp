@@ -18,6 +18,10 @@ NIBBLE_NAMESPACE_BEGIN
 /// What the levels of points stand for in a search: step * level - center.
 struct level_scale {
     float step, center;
+
+    NIBBLE_INLINE float at(int level) const noexcept { return step * static_cast<float>(level) - center; }
+    /// Of eight levels at once.
+    NIBBLE_INLINE f32x<8> at(const f32x<8>& level) const noexcept { return f32x<8>::set(step) * level - f32x<8>::set(center); }
 };
 
 namespace detail {
@@ -33,11 +37,11 @@ NIBBLE_INLINE f32x<N> level_at(const i32x<N>& packed, std::size_t i) noexcept {
 /// @param y, w   Book::width values and weights
 template <class Book>
 NIBBLE_INLINE std::int32_t find_nearest(const std::uint16_t* list, std::size_t count, const float* y, const float* w, float scale,
-                                        const level_scale levels) noexcept {
+                                        const auto& levels) noexcept {
     float terms[Book::width][Book::levels];
     for (std::size_t i = 0; i < Book::width; ++i) {
         for (int level = 0; level < Book::levels; ++level) {
-            const float e = scale * (levels.step * static_cast<float>(level) - levels.center) - y[i];
+            const float e = scale * levels.at(level) - y[i];
             terms[i][level] = w[i] * e * e;
         }
     }
@@ -61,13 +65,13 @@ NIBBLE_INLINE std::int32_t find_nearest(const std::uint16_t* list, std::size_t c
 /// The same, eight neighbours at once: the terms of a coordinate are a table in a register, one entry a level.
 template <class Book>
 NIBBLE_INLINE std::int32_t find_nearest_by_8(const std::uint16_t* list, std::size_t count, const float* y, const float* w, float scale,
-                                             const level_scale levels) noexcept {
+                                             const auto& levels) noexcept {
     using floats = f32x<8>;
     using ints = i32x<8>;
     const ints lanes = {raw_lanes<std::int32_t, 8>{0, 1, 2, 3, 4, 5, 6, 7}};
     floats terms[Book::width];
     if constexpr (Book::levels == 8) {
-        const auto points = floats::set(scale) * (floats::set(levels.step) * to_float(lanes) - floats::set(levels.center));
+        const auto points = floats::set(scale) * levels.at(to_float(lanes));
 #pragma GCC unroll 4
         for (std::size_t i = 0; i < 4; ++i) {
             const auto e = points - floats::set(y[i]);
@@ -75,7 +79,7 @@ NIBBLE_INLINE std::int32_t find_nearest_by_8(const std::uint16_t* list, std::siz
         }
     } else {
         // Two coordinates share a register until their entries are doubled, so that an index may have a bit too many.
-        const auto points = floats::set(scale) * (floats::set(levels.step) * to_float(lanes & ints::set(3)) - floats::set(levels.center));
+        const auto points = floats::set(scale) * levels.at(to_float(lanes & ints::set(3)));
         const auto values = floats::load(y), weights = floats::load(w);
         const auto fill = [&](auto at) NIBBLE_LAMBDA_INLINE {
             constexpr int c = decltype(at)::value;
