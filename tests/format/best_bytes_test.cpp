@@ -19,11 +19,11 @@ std::uint64_t hash_of(const std::vector<std::byte>& bytes, std::uint64_t hash) {
 
 const std::map<std::string_view, std::uint64_t> expected = {
     {"q4_0", 0xf26cb760b68ea9f2u},
-    {"q4_1", 0xb0bf89049013ccd2u},
+    {"q4_1", 0xb8063431ddc0409bu},
     {"q5_0", 0xbeef2bca0ba4bf24u},
-    {"q5_1", 0xa55ec38796512c1eu},
-    {"q8_0", 0x0b39be31a741df44u},
-    {"q8_1", 0x6ff7b63d7dc755a0u},
+    {"q5_1", 0x795227abdf718117u},
+    {"q8_0", 0xa18ed91f406bd919u},
+    {"q8_1", 0xe4083d04943d119au},
     {"q4_k", 0x41845ec9c32242ddu},
     {"q5_k", 0xf3dde60170e187f4u},
     {"q6_k", 0x80fc62a70197c57du},
@@ -36,6 +36,14 @@ const std::map<std::string_view, std::uint64_t> expected = {
     {"iq3_s", 0x82d55763a111ee5eu},
     {"iq2_s", 0xadfa3d8a7f96c507u},
     {"iq1_m", 0x54a5dfa30207179bu},
+    {"iq4_nl", 0x1240a0afbf6e7456u},
+    {"iq4_xs", 0x22852982c3afad58u},
+    {"mxfp4", 0xdacd86156091e75eu},
+    {"nvfp4", 0x74b62c10609ba679u},
+    {"tq1_0", 0xe22cfc83d389c893u},
+    {"tq2_0", 0xbe1095d54cd972dcu},
+    {"q1_0", 0x4f144295afddddddu},
+    {"q2_0", 0xa67b82112182ee71u},
 };
 
 }  // namespace

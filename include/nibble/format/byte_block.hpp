@@ -82,7 +82,7 @@ struct byte_block {
     NIBBLE_INLINE static void search_best(const best_input<N, 32>& input, block* out) noexcept {
         using levels = uniform_levels<-127, 127>;
         alignas(64) float scale[N];
-        find_best_scale<levels, float16_scale, 32>(input.x, input.w, input.units(), {115.0f, 0.5f, 28, 0}).store(scale);
+        find_best_scale<levels, float16_scale, 32>(input.x, input.w, input.units(), {115.5f, 0.6f, 20, 0}).store(scale);
         for (std::size_t lane = 0; lane < N; ++lane) {
             alignas(64) std::int32_t codes[32];
             input.template codes<levels, 32>(lane, 0, scale[lane], 0.0f, codes);

@@ -4,6 +4,8 @@
 #include <span>
 
 #include "nibble/base/float16.hpp"
+#include "nibble/format/best/input.hpp"
+#include "nibble/format/best/scale.hpp"
 #include "nibble/format/encode.hpp"
 #include "nibble/format/layout.hpp"
 #include "nibble/format/levels.hpp"
@@ -58,6 +60,18 @@ struct iq4_nl : level_search<iq4_levels> {
     template <int N>
     NIBBLE_INLINE static void assemble_weighted(const float* values, const auto& found, std::size_t at, block& packed) noexcept {
         assemble<N>(values, found, at, packed);
+    }
+
+    template <int N>
+    NIBBLE_INLINE static void search_best(const best_input<N, 32>& input, block* out) noexcept {
+        alignas(64) float scale[N];
+        find_best_scale<listed_levels<levels>, float16_scale, 32>(input.x, input.w, input.units(), {105.0f, 5.0f, 12, 2}).store(scale);
+        for (std::size_t lane = 0; lane < N; ++lane) {
+            alignas(64) std::int32_t codes[32];
+            input.template codes<listed_levels<levels>, 32>(lane, 0, scale[lane], 0.0f, codes);
+            out[lane].scale.set(float_to_float16(scale[lane] * input.unit[lane]));
+            out[lane].codes.template set<N>([&](std::size_t i) NIBBLE_LAMBDA_INLINE { return i32x<N>::load(codes + i); });
+        }
     }
 
     NIBBLE_INLINE static void encode(std::span<const float, 32> values, block& packed) noexcept {

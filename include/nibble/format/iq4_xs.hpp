@@ -4,6 +4,8 @@
 #include <span>
 
 #include "nibble/base/float16.hpp"
+#include "nibble/format/best/input.hpp"
+#include "nibble/format/best/sub_scales.hpp"
 #include "nibble/format/encode.hpp"
 #include "nibble/format/layout.hpp"
 #include "nibble/format/levels.hpp"
@@ -76,6 +78,28 @@ struct iq4_xs : level_search<iq4_levels> {
     template <int N>
     NIBBLE_INLINE static void assemble_weighted(const float* values, const auto& found, std::size_t at, block& packed) noexcept {
         assemble<N>(values, found, at, packed);
+    }
+
+    template <int N>
+    NIBBLE_INLINE static void search_best(const best_input<N, 256>& input, block* out) noexcept {
+        nibble::sub_scales<8, N> found;
+        find_best_sub_scales<listed_levels<levels>, float16_scale, -32, 31, 8, 32>(input.x, input.w, input.units(), {{105.0f, 8.0f, 8, 0}, 6, 4, 2},
+                                                                                   found);
+        for (std::size_t lane = 0; lane < N; ++lane) {
+            block& packed = out[lane];
+            packed.scale.set(float_to_float16(found.scale[lane] * input.unit[lane]));
+            std::uint32_t high = 0, low = 0;
+            for (std::size_t j = 0; j < 8; ++j) {
+                alignas(64) std::int32_t codes[32];
+                input.template codes<listed_levels<levels>, 32>(lane, 32 * j, found.scale[lane] * found.sub[j][lane], 0.0f, codes);
+                packed.codes[j].template set<N>([&](std::size_t i) NIBBLE_LAMBDA_INLINE { return i32x<N>::load(codes + i); });
+                const auto sub_scale = static_cast<std::uint32_t>(static_cast<int>(found.sub[j][lane]) + 32);
+                high |= (sub_scale >> 4) << (2 * j);
+                low |= (sub_scale & 15u) << (4 * j);
+            }
+            packed.high.set(static_cast<std::uint16_t>(high));
+            for (std::size_t j = 0; j < 4; ++j) packed.low[j] = static_cast<std::uint8_t>(low >> (8 * j));
+        }
     }
 
     NIBBLE_INLINE static void encode(std::span<const float, 256> values, block& packed) noexcept {

@@ -4,6 +4,8 @@
 #include <span>
 
 #include "nibble/base/float8.hpp"
+#include "nibble/format/best/input.hpp"
+#include "nibble/format/best/scale.hpp"
 #include "nibble/format/encode.hpp"
 #include "nibble/format/layout.hpp"
 #include "nibble/format/levels.hpp"
@@ -72,6 +74,19 @@ struct mxfp4 {
         packed.exponent = static_cast<std::uint8_t>(found.exponent[at]);
         const e2m1_rounding rounding(half_scale(packed.exponent));
         packed.codes.template set<N>([&](std::size_t i) NIBBLE_LAMBDA_INLINE { return rounding.code(f32x<N>::load(values + i)); });
+    }
+
+    /// The largest element decodes to 2 to 6 times the scale, or to all that is left of it.
+    template <int N>
+    NIBBLE_INLINE static void search_best(const best_input<N, 32>& input, block* out) noexcept {
+        alignas(64) std::int32_t exponent[N];
+        find_best_scale_code<float4_levels, half_e8m0_scale, 32>(input.x, input.w, input.units(), 8.0f, 1, 2).store(exponent);
+        for (std::size_t lane = 0; lane < N; ++lane) {
+            alignas(64) std::int32_t codes[32];
+            input.template codes<float4_levels, 32>(lane, 0, half_e8m0_scale::value_of(i32x<1>{exponent[lane]}).raw / input.unit[lane], 0.0f, codes);
+            out[lane].exponent = static_cast<std::uint8_t>(exponent[lane]);
+            out[lane].codes.template set<N>([&](std::size_t i) NIBBLE_LAMBDA_INLINE { return i32x<N>::load(codes + i); });
+        }
     }
 
     NIBBLE_INLINE static void encode(std::span<const float, 32> values, block& packed) noexcept {

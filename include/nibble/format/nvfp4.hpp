@@ -4,6 +4,8 @@
 #include <span>
 
 #include "nibble/base/float8.hpp"
+#include "nibble/format/best/input.hpp"
+#include "nibble/format/best/scale.hpp"
 #include "nibble/format/encode.hpp"
 #include "nibble/format/layout.hpp"
 #include "nibble/format/levels.hpp"
@@ -83,6 +85,21 @@ struct nvfp4 {
             } else {
                 const e2m1_rounding rounding(unit);
                 set([&](const auto& v) NIBBLE_LAMBDA_INLINE { return rounding.code(v); });
+            }
+        }
+    }
+
+    /// Every scale that makes sense is tried: there are eight from one power of two to the next.
+    template <int N>
+    NIBBLE_INLINE static void search_best(const best_input<N, 64>& input, block* out) noexcept {
+        for (std::size_t s = 0; s < 4; ++s) {
+            alignas(64) std::int32_t scale[N];
+            find_best_scale_code<float4_levels, half_e4m3_scale, 16>(input.x + 16 * s, input.w + 16 * s, input.units(), 12.0f, 5, 10).store(scale);
+            for (std::size_t lane = 0; lane < N; ++lane) {
+                std::uint8_t codes[16];
+                input.template codes<float4_levels, 16>(lane, 16 * s, half_e4m3_scale::value_of(i32x<1>{scale[lane]}).raw / input.unit[lane], 0.0f, codes);
+                out[lane].scale[s] = static_cast<std::uint8_t>(scale[lane]);
+                for (std::size_t j = 0; j < 8; ++j) out[lane].codes[s][j] = static_cast<std::uint8_t>(codes[j] | (codes[j + 8] << 4));
             }
         }
     }

@@ -4,6 +4,8 @@
 #include <span>
 
 #include "nibble/base/float16.hpp"
+#include "nibble/format/best/input.hpp"
+#include "nibble/format/best/scale.hpp"
 #include "nibble/format/encode.hpp"
 #include "nibble/format/layout.hpp"
 #include "nibble/format/q8_0.hpp"
@@ -66,6 +68,23 @@ struct q1_0 {
     NIBBLE_INLINE static void assemble(const float*, const auto& found, std::size_t at, block& packed) noexcept {
         packed.scale.set(float_to_float16(found.scale[at]));
         for (std::size_t k = 0; k < 4; ++k) packed.bits[k].set(static_cast<std::uint32_t>(found.bits[k][at]));
+    }
+
+    /// The mean magnitude is the best scale already, except that importance has a say in the mean.
+    template <int N>
+    NIBBLE_INLINE static void search_best(const best_input<N, 128>& input, block* out) noexcept {
+        alignas(64) float scale[N];
+        find_best_scale<sign_levels, float16_scale, 128>(input.x, input.w, input.units(), {1.0f, 0.0f, 2, 0}).store(scale);
+        for (std::size_t lane = 0; lane < N; ++lane) {
+            std::uint8_t codes[128];
+            input.template codes<sign_levels, 128>(lane, 0, scale[lane], 0.0f, codes);
+            out[lane].scale.set(float_to_float16(scale[lane] * input.unit[lane]));
+            for (std::size_t k = 0; k < 4; ++k) {
+                std::uint32_t bits = 0;
+                for (std::size_t i = 0; i < 32; ++i) bits |= std::uint32_t{codes[32 * k + i]} << i;
+                out[lane].bits[k].set(bits);
+            }
+        }
     }
 
     NIBBLE_INLINE static void encode(std::span<const float, 128> values, block& packed) noexcept { encode_block<q1_0>(values.data(), packed); }

@@ -36,6 +36,8 @@ struct q2_0 : ternary_block<q2_0, q2_0_block, 64> {
     using companion = q8_0;
 
     static constexpr int code_without_inverse = 0;
+    static constexpr int largest_level = 2;
+    static constexpr scale_trials best_trials = {0.8f, 0.2f, 14, 2};
 };
 
 NIBBLE_NAMESPACE_END

@@ -220,7 +220,7 @@ struct shifted_block : detail::weighted_by_row {
     template <int N>
     NIBBLE_INLINE static void search_best(const best_input<N, 32>& input, block* out) noexcept {
         using levels = uniform_levels<0, max_code>;
-        constexpr line_trials trials = {Bits == 4 ? -0.02f : -0.015f, Bits == 4 ? 0.03f : 0.015f, 5, 2};
+        constexpr line_trials trials = {Bits == 4 ? -0.02f : -0.015f, Bits == 4 ? 0.04f : 0.02f, 4, 2};
         const auto line = find_best_line<max_code, float16_scale, 32>(input.x, input.w, input.units(), trials);
         alignas(64) float scale[N], offset[N];
         line.scale.store(scale);

@@ -5,6 +5,8 @@
 #include <span>
 
 #include "nibble/base/lane_float16.hpp"
+#include "nibble/format/best/input.hpp"
+#include "nibble/format/best/scale.hpp"
 #include "nibble/format/encode.hpp"
 #include "nibble/format/layout.hpp"
 #include "nibble/format/search/magnitude.hpp"
@@ -13,7 +15,8 @@ NIBBLE_EXACT_BEGIN
 NIBBLE_NAMESPACE_BEGIN
 
 /// value = scale * (code - 1), codes 0 .. 2. Block has `scale` and `codes`, and codes have get(group, codes of 32) and
-/// set(codes of Size). Format::code_without_inverse is every code of a block whose scale is too small for an inverse.
+/// set(codes of Size). Format::code_without_inverse is every code of a block whose scale is too small for an inverse; largest_level is the
+/// largest level that codes stand for: 1, or 2 if all four codes of two bits are legal.
 template <class Format, class Block, std::size_t Size>
 struct ternary_block {
     static constexpr std::size_t block_size = Size;
@@ -55,6 +58,20 @@ struct ternary_block {
                 return round_away(f32x<N>::load(values + i) * inverse) + middle;
             });
             out[b].codes.set(codes);
+        }
+    }
+
+    /// Levels up to Format::largest_level and any scale.
+    template <int N>
+    NIBBLE_INLINE static void search_best(const best_input<N, Size>& input, block* out) noexcept {
+        using levels = uniform_levels<-1, Format::largest_level>;
+        alignas(64) float scale[N];
+        find_best_scale<levels, float16_scale, Size>(input.x, input.w, input.units(), Format::best_trials).store(scale);
+        for (std::size_t lane = 0; lane < N; ++lane) {
+            std::uint8_t codes[Size];
+            input.template codes<levels, Size>(lane, 0, scale[lane], 0.0f, codes);
+            out[lane].scale.set(float_to_float16(scale[lane] * input.unit[lane]));
+            out[lane].codes.set(codes);
         }
     }
 

@@ -21,6 +21,8 @@ struct tq2_0 : ternary_block<tq2_0, tq2_0_block, 256> {
     using companion = q8_k;
 
     static constexpr int code_without_inverse = 1;
+    static constexpr int largest_level = 1;
+    static constexpr scale_trials best_trials = {1.0f, 0.5f, 12, 3};
 };
 
 NIBBLE_NAMESPACE_END

@@ -14,22 +14,22 @@ NIBBLE_NAMESPACE_BEGIN
 
 namespace detail {
 /// sum of weight * (value - decoded)^2, as exact as doubles are.
-template <class F>
-NIBBLE_INLINE double error_of(const typename F::block& packed, const float* values, const float* weights) noexcept {
-    using doubles = raw_lanes<double, 4>;
-    static_assert(F::block_size % 4 == 0);
-    float decoded[F::block_size];
-    F::decode(packed, std::span<float, F::block_size>(decoded));
-    doubles sum = {};
-    for (std::size_t i = 0; i < F::block_size; i += 4) {
-        raw_lanes<float, 4> v, d, w;
+template <std::size_t Count>
+NIBBLE_INLINE double error_of(const float* decoded, const float* values, const float* weights) noexcept {
+    using doubles = raw_lanes<double, 8>;
+    static_assert(Count % 8 == 0);
+    doubles sums = {};
+    for (std::size_t i = 0; i < Count; i += 8) {
+        raw_lanes<float, 8> v, d, w;
         __builtin_memcpy(&v, values + i, sizeof v);
         __builtin_memcpy(&d, decoded + i, sizeof d);
         __builtin_memcpy(&w, weights + i, sizeof w);
         const auto e = __builtin_convertvector(v, doubles) - __builtin_convertvector(d, doubles);
-        sum += __builtin_convertvector(w, doubles) * e * e;
+        sums += __builtin_convertvector(w, doubles) * e * e;
     }
-    return (sum[0] + sum[1]) + (sum[2] + sum[3]);
+    double sum = 0.0;
+    for (int i = 0; i < 8; ++i) sum += sums[i];
+    return sum;
 }
 }  // namespace detail
 
@@ -37,10 +37,11 @@ NIBBLE_INLINE double error_of(const typename F::block& packed, const float* valu
 /// @param blocks      blocks that lie one after the other; a multiple of blocks_per_row
 /// @param cols        elements of a row that are not padding
 /// @param importance  blocks_per_row * block_size weights, or null
+/// @param decode      decode(blocks, count, floats)
 /// @param out         the reference's blocks
 template <has_best_search F, int N>
 NIBBLE_INLINE void improve_blocks(const float* values, std::size_t blocks, std::size_t blocks_per_row, std::size_t cols,
-                                  const float* importance, typename F::block* out) noexcept {
+                                  const float* importance, auto decode, typename F::block* out) noexcept {
     constexpr std::size_t size = F::block_size, lanes = N;
     const std::size_t last = (blocks_per_row - 1) * size;
     float ones[size], tail[size];  // weights of blocks without importance, and of the last block of a row
@@ -50,6 +51,7 @@ NIBBLE_INLINE void improve_blocks(const float* values, std::size_t blocks, std::
     }
     best_input<N, size> input;
     typename F::block found[N];
+    alignas(64) float decoded[N * size];
     for (std::size_t first = 0; first < blocks; first += lanes) {
         const float* from[N];
         const float* weights[N];
@@ -61,15 +63,19 @@ NIBBLE_INLINE void improve_blocks(const float* values, std::size_t blocks, std::
         }
         input.load(from, weights);
         F::template search_best<N>(input, found);
-        for (std::size_t lane = 0; lane < lanes && first + lane < blocks; ++lane) {
+        const std::size_t here = blocks - first < lanes ? blocks - first : lanes;
+        double reference[N];
+        decode(out + first, here, decoded);
+        for (std::size_t lane = 0; lane < here; ++lane)
+            reference[lane] = detail::error_of<size>(decoded + lane * size, from[lane], weights[lane]);
+        decode(found, here, decoded);
+        for (std::size_t lane = 0; lane < here; ++lane) {
             auto& packed = out[first + lane];
             if constexpr (checks_scales<F>) {
                 if (!F::finite(packed) || !F::finite(found[lane])) continue;  // the former is an error for the caller to see
             }
-            const double reference = detail::error_of<F>(packed, from[lane], weights[lane]);
-            const double error = detail::error_of<F>(found[lane], from[lane], weights[lane]);
             // By more than what another order of additions could make of it.
-            if (error < reference * 0.999999) packed = found[lane];
+            if (detail::error_of<size>(decoded + lane * size, from[lane], weights[lane]) < reference[lane] * 0.999999) packed = found[lane];
         }
     }
 }

@@ -37,26 +37,32 @@ NIBBLE_INLINE free_scale<N> scan_scales(const float (*x)[N], const float (*w)[N]
     // Two at once: one chain of additions would leave the machine waiting.
     for (int t = 0; t < trials.count; t += Levels::symmetric ? 2 : 1) {
         const auto inverse = floats::set(trials.first + trials.step * static_cast<float>(t)) * per_largest;
-        const auto other = Levels::symmetric ? floats::set(trials.first + trials.step * static_cast<float>(t + 1)) * per_largest : -inverse;
+        const auto next = floats::set(trials.first + trials.step * static_cast<float>(t + 1)) * per_largest;
         auto cx = zero, cc = zero, other_cx = zero, other_cc = zero;
         for (std::size_t i = 0; i < Count; ++i) {
             const auto v = floats::load(x[i]), weight = floats::load(w[i]);
-            const auto c = Levels::nearest(v * inverse), d = Levels::nearest(v * other);
+            floats c, d;
+            if constexpr (Levels::symmetric) {
+                c = Levels::nearest(v * inverse);
+                d = Levels::nearest(v * next);
+            } else {
+                Levels::nearest_mirrored(v * inverse, c, d);
+            }
             const auto wc = weight * c, wd = weight * d;
             cx = cx + wc * v;
             cc = cc + wc * c;
             other_cx = other_cx + wd * v;
             other_cc = other_cc + wd * d;
         }
-        const auto offer = [&](const floats& sum_cx, const floats& sum_cc) NIBBLE_LAMBDA_INLINE {
+        const auto offer = [&](const floats& sum_cx, const floats& sum_cc, bool mirrored) NIBBLE_LAMBDA_INLINE {
             const auto fitted = detail::quotient(sum_cx, sum_cc), gain = fitted * sum_cx;
             const auto better = gain > best_gain;
             best_gain = select(better, gain, best_gain);
-            best.scale = select(better, fitted, best.scale);
+            best.scale = select(better, mirrored ? -fitted : fitted, best.scale);
             best.weight = select(better, sum_cc, best.weight);
         };
-        offer(cx, cc);
-        offer(other_cx, other_cc);
+        offer(cx, cc, false);
+        offer(other_cx, other_cc, !Levels::symmetric);
     }
     return best;
 }
@@ -85,6 +91,42 @@ NIBBLE_INLINE f32x<N> find_best_scale(const float (*x)[N], const float (*w)[N], 
         least = select(better, error, least);
         best = select(better, next, best);
         next = nearest_scale<Scale>(detail::quotient(cx, cc), unit);
+    }
+    return best;
+}
+
+/// The best of coarse scales (stored_scale.hpp): those around the one that makes the largest |x| a level.
+/// @param level        this level
+/// @param below, above how many scales are tried before and after; an even number with the one itself
+/// @return its code
+template <class Levels, class Scale, std::size_t Count, int N>
+NIBBLE_INLINE i32x<N> find_best_scale_code(const float (*x)[N], const float (*w)[N], const f32x<N>& unit, float level, int below,
+                                           int above) noexcept {
+    using floats = f32x<N>;
+    using ints = i32x<N>;
+    const auto zero = floats::set(0.0f);
+    auto largest = zero;
+    for (std::size_t i = 0; i < Count; ++i) largest = detail::maximum(largest, abs(floats::load(x[i])));
+    const auto middle = Scale::code_of(largest * unit / floats::set(level));
+    auto best = ints::set(0);
+    auto least = floats::set(detail::no_error_yet);
+    for (int t = -below; t <= above; t += 2) {
+        const auto code = clamp(middle + ints::set(t), 0, Scale::last), other = clamp(middle + ints::set(t + 1), 0, Scale::last);
+        const auto scale = Scale::value_of(code) / unit, other_scale = Scale::value_of(other) / unit;
+        const auto inverse = detail::quotient(floats::set(1.0f), scale), other_inverse = detail::quotient(floats::set(1.0f), other_scale);
+        auto error = zero, other_error = zero;
+        for (std::size_t i = 0; i < Count; ++i) {
+            const auto v = floats::load(x[i]), weight = floats::load(w[i]);
+            const auto e = v - scale * Levels::nearest(v * inverse), d = v - other_scale * Levels::nearest(v * other_inverse);
+            error = error + weight * (e * e);
+            other_error = other_error + weight * (d * d);
+        }
+        const auto better = error < least;
+        least = select(better, error, least);
+        best = select(better, code, best);
+        const auto other_better = other_error < least;
+        least = select(other_better, other_error, least);
+        best = select(other_better, other, best);
     }
     return best;
 }

@@ -1,6 +1,7 @@
 // Quantize with search::best and AVX2: the formats' searches, eight blocks at once.
 #pragma once
 
+#include "nibble/kernel/avx2/dequantize.hpp"
 #include "nibble/kernel/avx2/quantize.hpp"
 #include "nibble/kernel/reference/quantize_best.hpp"
 

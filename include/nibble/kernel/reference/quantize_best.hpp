@@ -1,7 +1,11 @@
 // Quantize with search::best at the reference level: the reference search first, then the formats' own, four blocks at once.
 #pragma once
 
+#include <span>
+#include <type_traits>
+
 #include "nibble/format/best/encode.hpp"
+#include "nibble/kernel/reference/dequantize.hpp"
 #include "nibble/kernel/reference/quantize.hpp"
 
 NIBBLE_EXACT_BEGIN
@@ -13,7 +17,18 @@ NIBBLE_INLINE void quantize_rows_best(const float* values, std::size_t rows, std
                                       std::byte* out) noexcept {
     kernel<op::quantize, F, Level>::entry(values, rows, cols, importance, out);
     const std::size_t blocks_per_row = cols / F::block_size;
-    improve_blocks<F, Lanes>(values, rows * blocks_per_row, blocks_per_row, used, importance, reinterpret_cast<typename F::block*>(out));
+    const auto decode = [](const typename F::block* packed, std::size_t count, float* to) NIBBLE_LAMBDA_INLINE {
+        // A decoder that was written for the level, or else the format's own, which becomes part of this kernel.
+        using decoder = kernel<op::dequantize, F, Level>;
+        if constexpr (!std::is_base_of_v<kernel<op::dequantize, F, isa::reference>, decoder>) {
+            decoder::entry(reinterpret_cast<const std::byte*>(packed), 1, count * F::block_size, to);
+        } else {
+            for (std::size_t b = 0; b < count; ++b)
+                F::decode(packed[b], std::span<float, F::block_size>(to + b * F::block_size, F::block_size));
+        }
+    };
+    improve_blocks<F, Lanes>(values, rows * blocks_per_row, blocks_per_row, used, importance, decode,
+                             reinterpret_cast<typename F::block*>(out));
 }
 
 template <has_best_search F>
