@@ -23,18 +23,18 @@ NIBBLE_INLINE constexpr float small_float(std::uint8_t bits) noexcept {
     std::uint32_t mantissa = bits & ((1u << MantissaBits) - 1u);
     std::uint32_t exponent = (bits & 0x7Fu) >> MantissaBits;
     if (exponent == 0) {
-        if (mantissa == 0) return std::bit_cast<float>(sign);
+        if (mantissa == 0) return bit_cast<float>(sign);
         const auto shift = static_cast<std::uint32_t>(std::countl_zero(mantissa)) - static_cast<std::uint32_t>(31 - MantissaBits);
         mantissa = (mantissa << shift) & ((1u << MantissaBits) - 1u);
-        return std::bit_cast<float>(sign | ((static_cast<std::uint32_t>(128 - Bias) - shift) << 23) | (mantissa << (23 - MantissaBits)));
+        return bit_cast<float>(sign | ((static_cast<std::uint32_t>(128 - Bias) - shift) << 23) | (mantissa << (23 - MantissaBits)));
     }
-    return std::bit_cast<float>(sign | ((exponent + static_cast<std::uint32_t>(127 - Bias)) << 23) | (mantissa << (23 - MantissaBits)));
+    return bit_cast<float>(sign | ((exponent + static_cast<std::uint32_t>(127 - Bias)) << 23) | (mantissa << (23 - MantissaBits)));
 }
 
 /// Nearest even, subnormals kept, saturated at `largest` (bits of the format); NaN becomes sign | nan.
 template <int MantissaBits, int Bias>
 NIBBLE_INLINE constexpr std::uint8_t to_small_float(float value, std::uint32_t largest, std::uint32_t nan) noexcept {
-    const auto bits = std::bit_cast<std::uint32_t>(value);
+    const auto bits = bit_cast<std::uint32_t>(value);
     const std::uint32_t sign = (bits >> 24) & 0x80u, magnitude = bits & 0x7FFFFFFFu;
     if (magnitude > 0x7F800000u) return static_cast<std::uint8_t>(sign | nan);
     constexpr std::uint32_t cut = 23 - MantissaBits, normal = static_cast<std::uint32_t>(128 - Bias) << 23;
@@ -57,7 +57,7 @@ NIBBLE_INLINE constexpr std::uint8_t to_small_float(float value, std::uint32_t l
 
 /// E4M3 bits to float; exact. 0x7F and 0xFF are NaN, and there is no infinity.
 NIBBLE_INLINE constexpr float float8_e4m3_to_float(std::uint8_t bits) noexcept {
-    if ((bits & 0x7Fu) == 0x7Fu) return std::bit_cast<float>((static_cast<std::uint32_t>(bits & 0x80u) << 24) | 0x7FC00000u);
+    if ((bits & 0x7Fu) == 0x7Fu) return bit_cast<float>((static_cast<std::uint32_t>(bits & 0x80u) << 24) | 0x7FC00000u);
     return detail::small_float<3, 7>(bits);
 }
 /// float to E4M3 bits: nearest even, saturated at 448, infinities too; NaN stays NaN.
@@ -76,22 +76,22 @@ NIBBLE_INLINE constexpr std::uint8_t float_to_float8_e5m2(float value) noexcept 
 
 /// E4M3 FNUZ bits (bias 8, one NaN at 0x80, no negative zero) to float; exact.
 NIBBLE_INLINE constexpr float float8_e4m3fnuz_to_float(std::uint8_t bits) noexcept {
-    return bits == 0x80u ? std::bit_cast<float>(0x7FC00000u) : detail::small_float<3, 8>(bits);
+    return bits == 0x80u ? bit_cast<float>(0x7FC00000u) : detail::small_float<3, 8>(bits);
 }
 /// E5M2 FNUZ bits (bias 16, one NaN at 0x80, no negative zero) to float; exact.
 NIBBLE_INLINE constexpr float float8_e5m2fnuz_to_float(std::uint8_t bits) noexcept {
-    return bits == 0x80u ? std::bit_cast<float>(0x7FC00000u) : detail::small_float<2, 16>(bits);
+    return bits == 0x80u ? bit_cast<float>(0x7FC00000u) : detail::small_float<2, 16>(bits);
 }
 
 /// E8M0 bits to float: 2^(bits - 127), 255 is NaN; exact, the smallest is subnormal.
 NIBBLE_INLINE constexpr float float8_e8m0_to_float(std::uint8_t bits) noexcept {
-    if (bits == 0xFFu) return std::bit_cast<float>(0x7FC00000u);
-    return std::bit_cast<float>(bits == 0 ? 0x400000u : static_cast<std::uint32_t>(bits) << 23);
+    if (bits == 0xFFu) return bit_cast<float>(0x7FC00000u);
+    return bit_cast<float>(bits == 0 ? 0x400000u : static_cast<std::uint32_t>(bits) << 23);
 }
 /// float to E8M0 bits: the nearest power of two, the larger of two that are equally near, saturated at 2^-127 (zero too) and 2^127. The
 /// sign is dropped; NaN and infinities become NaN, as in ONNX.
 NIBBLE_INLINE constexpr std::uint8_t float_to_float8_e8m0(float value) noexcept {
-    const std::uint32_t magnitude = std::bit_cast<std::uint32_t>(value) & 0x7FFFFFFFu;
+    const std::uint32_t magnitude = bit_cast<std::uint32_t>(value) & 0x7FFFFFFFu;
     if (magnitude >= 0x7F800000u) return 0xFF;
     // One half or more in the mantissa carries into the exponent; among subnormals 2^-127 is 0x400000, and 0 the same code.
     const std::uint32_t code = magnitude < 0x800000u ? (magnitude >= 0x600000u ? 1u : 0u) : (magnitude + 0x400000u) >> 23;
