@@ -29,9 +29,7 @@ NIBBLE_INLINE void permute_every(const From& a, const From& b, To& to, std::inte
     constexpr int first = std::endian::native == std::endian::little ? 0 : Step - 1;  // the low parts of integers
     permute(a, b, to, std::integer_sequence<int, (Step * I + first)...>{});
 }
-}  // namespace detail
 
-namespace detail {
 /// Bytes 0, 4, 8, .. and then bytes 2, 6, 10, .. of N integers.
 template <int N, int... I>
 NIBBLE_INLINE void permute_pairs(const raw_lanes<std::uint8_t, 4 * N>& from, raw_lanes<std::uint8_t, 2 * N>& to, std::integer_sequence<int, I...>) noexcept {

@@ -5,7 +5,8 @@
 //   fits<Units>                       arrays for what the search finds, one entry a unit
 //   search<N>(x, fits, at)            fills entries at .. at + N - 1 from x[unit_size][N]
 //   assemble<N>(values, fits, at, block)  writes one block from its values and its entries, which start at `at`
-// and, if importance matters to it, search_weighted<N>(x, importance, sigma, fits, at), assemble_weighted<N>, and
+// and, if importance matters to it, search_weighted<N>(x, importance, sigma, fits, at), assemble_weighted<N> if that is not what assemble<N>
+// does, and
 //   sigma(sum_of_squares, count)      the variance term of the weights; row_sigma says whether over the row or the block
 // A format whose scale does not depend on the order of its values (the largest magnitude, say) offers instead, or for the case without
 // importance,
@@ -110,7 +111,7 @@ NIBBLE_INLINE void search_blocks(const float* values, std::size_t blocks, std::s
         }
         for (std::size_t b = 0; b < here; ++b) {
             const float* block_values = values + (first + b) * F::block_size;
-            if constexpr (weighted_format<F>) {
+            if constexpr (requires { F::template assemble_weighted<N>(block_values, fits, b * units, out[first + b]); }) {
                 if (importance != nullptr) {
                     F::template assemble_weighted<N>(block_values, fits, b * units, out[first + b]);
                     continue;

@@ -94,20 +94,8 @@ struct iq1_s {
         (void)weigh<N>(x, importance, sigma, weights);
         find_ternary_points<rules, N>(x, weights, found, at);
     }
-    template <int N>
-    NIBBLE_INLINE static void assemble_weighted(const float* values, const auto& found, std::size_t at, block& packed) noexcept {
-        assemble<N>(values, found, at, packed);
-    }
 
-    struct best_rules {
-        using book = iq1_book;
-        static constexpr std::size_t length = 32, shifted = 32;
-        static constexpr int max_sub = 7;
-        static constexpr float factor = 1.0f;
-        static constexpr bool has_signs = false, even_signs = false;
-        static constexpr point_reach first_reach = point_reach::levels, last_reach = point_reach::neighbours;
-        static constexpr float shifts[] = {0.125f, -0.125f};
-    };
+    using best_rules = shifted_point_rules<rules, 32>;
     template <int N>
     NIBBLE_INLINE static void search_best(best_input<N, 256>& input, block* out) noexcept {
         best_points<best_rules, N> found;

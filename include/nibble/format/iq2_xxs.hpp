@@ -101,19 +101,9 @@ struct iq2_xxs {
         (void)weigh<N>(x, importance, sigma, weights);
         find_points<rules, N>(x, weights, found, at);
     }
-    template <int N>
-    NIBBLE_INLINE static void assemble_weighted(const float* values, const auto& found, std::size_t at, block& packed) noexcept {
-        assemble<N>(values, found, at, packed);
-    }
 
-    struct best_rules {
-        using book = iq2_xxs_book;
-        static constexpr std::size_t length = 32, shifted = 32;
-        static constexpr int max_sub = 15;
+    struct best_rules : signed_point_rules<rules> {
         static constexpr float factor = 0.125f;
-        static constexpr bool has_signs = true, even_signs = true;
-        static constexpr point_reach first_reach = point_reach::neighbours, last_reach = point_reach::all;
-        static constexpr float shifts[] = {0.0f};
     };
     template <int N>
     NIBBLE_INLINE static void search_best(best_input<N, 256>& input, block* out) noexcept {

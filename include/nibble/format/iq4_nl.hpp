@@ -57,10 +57,6 @@ struct iq4_nl : level_search<iq4_levels> {
         packed.scale.set(float_to_float16(found.scale[at]));
         set_nearest_levels<levels, N>(values, found.scale[at], packed.codes);
     }
-    template <int N>
-    NIBBLE_INLINE static void assemble_weighted(const float* values, const auto& found, std::size_t at, block& packed) noexcept {
-        assemble<N>(values, found, at, packed);
-    }
 
     template <int N>
     NIBBLE_INLINE static void search_best(const best_input<N, 32>& input, block* out) noexcept {

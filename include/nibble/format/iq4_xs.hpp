@@ -75,10 +75,6 @@ struct iq4_xs : level_search<iq4_levels> {
         packed.high.set(static_cast<std::uint16_t>(high));
         for (std::size_t j = 0; j < 4; ++j) packed.low[j] = static_cast<std::uint8_t>(low >> (8 * j));
     }
-    template <int N>
-    NIBBLE_INLINE static void assemble_weighted(const float* values, const auto& found, std::size_t at, block& packed) noexcept {
-        assemble<N>(values, found, at, packed);
-    }
 
     template <int N>
     NIBBLE_INLINE static void search_best(const best_input<N, 256>& input, block* out) noexcept {

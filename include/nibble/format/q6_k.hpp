@@ -111,10 +111,6 @@ struct q6_k {
                                               std::size_t at) noexcept {
         keep(find_scale<32, N>(x, importance), found, at);
     }
-    template <int N>
-    NIBBLE_INLINE static void assemble_weighted(const float* values, const auto& found, std::size_t at, block& packed) noexcept {
-        assemble<N>(values, found, at, packed);
-    }
 
     template <int N>
     NIBBLE_INLINE static void search_best(const best_input<N, 256>& input, block* out) noexcept {

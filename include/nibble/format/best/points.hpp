@@ -1,20 +1,12 @@
 // The best scales, points and shifts of a super-block whose groups of 8 or 4 elements are rounded to points of a codebook:
-// x is near scale * factor * (2 * sub_scale + 1) * sign * (value of a level + shift). The steps are those of sub_scales.hpp.
-//
-// Rules of a format:
-//   book            its codebook
-//   length          elements of a sub-block
-//   max_sub         the largest sub_scale
-//   factor          see above
-//   has_signs       levels are magnitudes; even_signs: the product of eight signs is positive
-//   shifts          what is added to levels, one of several values ..
-//   shifted         .. for so many elements together
-//   first_reach, last_reach  of the search for the scales of the sub-blocks and for the points that are stored
+// x is near scale * factor * (2 * sub_scale + 1) * sign * (value of a level + shift). The steps are those of sub_scales.hpp;
+// what a format's Rules say is in point_rules.hpp.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
 
+#include "nibble/format/best/point_rules.hpp"
 #include "nibble/format/best/scale.hpp"
 #include "nibble/format/codebook/neighbours.hpp"
 #include "nibble/format/search/nearest.hpp"
@@ -156,13 +148,6 @@ struct rounded_points {
 };
 
 }  // namespace detail
-
-/// How far a search for points goes.
-enum class point_reach : std::uint8_t {
-    levels,      ///< levels alone, whether they are a point or not
-    neighbours,  ///< points next to the levels
-    all,         ///< any point, where weights are uneven
-};
 
 template <class Rules, int N>
 class point_search {
