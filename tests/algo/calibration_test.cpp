@@ -29,6 +29,21 @@ TEST_CASE("calibration refuses what cannot be measured") {
     CHECK(nibble::calibration::make(static_cast<std::size_t>(-1) / 2).error() == nibble::errc::overflow);
 }
 
+TEST_CASE("rows without columns, and an object that was moved from") {
+    auto none = nibble::calibration::make(0);
+    REQUIRE(none);
+    CHECK(static_cast<bool>(none->add({static_cast<const float*>(nullptr), nibble::shape{std::size_t{1} << 60, 0}})));
+    CHECK(none->importance().empty());
+
+    auto from = nibble::calibration::make(2);
+    REQUIRE(from);
+    const std::vector<float> x = {1, 2};
+    const nibble::calibration to = *std::move(from);
+    CHECK(to.importance().size() == 2);
+    CHECK(from->add({x.data(), nibble::shape{1, 2}}).error() == nibble::errc::shape_mismatch);
+    CHECK(from->importance().empty());
+}
+
 TEST_CASE("columns that matter more are kept better") {
     // One column carries most of the activation; its weights must come back closer than without importance.
     constexpr std::size_t rows = 64, cols = 256, loud = 17;

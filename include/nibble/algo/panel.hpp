@@ -64,6 +64,8 @@ result<panel_tensor<F>> repack(packed_view<F> w, executor threads = {}) noexcept
     if (!w.valid()) return errc::invalid_argument;
     std::size_t limit = 0;  // of what panels and packed rows take, generously
     if (!checked_multiply(w.rows() + panel::rows, w.cols() + panel::run, limit) || !checked_multiply(limit, 8, limit)) return errc::overflow;
+    // Rows without columns take no memory, so there may be more of them than anybody can count.
+    if (w.shape().elements() == 0) return panel_tensor<F>({}, w.shape());
     const std::size_t panels = detail::panels_bytes<F>(w.shape());
     auto memory = aligned_buffer::make(panels + w.bytes().size());
     if (!memory) return memory.status();
