@@ -279,13 +279,13 @@ private:
     NIBBLE_INLINE void move(ints& chosen, std::size_t at, std::size_t in_sub_block, const floats& scale,
                             const levels& values) const noexcept {
         const float *y = y_rows_[0] + in_sub_block, *w = w_rows_[0] + in_sub_block;
-        auto near = scale == scale;
+        auto nearby = scale == scale;
         if constexpr (Reach == point_reach::all) {
             const auto uneven = is_uneven(at);
-            near = !uneven;
+            nearby = !uneven;
             detail::move_to_any_point<book, N>(chosen, uneven, y, w, length, scale, values);
         }
-        (void)move_to_points<book, N>(chosen, near, y, w, length, scale, [&](std::size_t) NIBBLE_LAMBDA_INLINE { return values; });
+        (void)move_to_points<book, N>(chosen, nearby, y, w, length, scale, [&](std::size_t) NIBBLE_LAMBDA_INLINE { return values; });
     }
 
     /// Rounds a sub-block to points.
