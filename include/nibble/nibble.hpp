@@ -4,6 +4,7 @@
 #include "nibble/algo/calibration.hpp"
 #include "nibble/algo/dequantize.hpp"
 #include "nibble/algo/distortion.hpp"
+#include "nibble/algo/dot.hpp"
 #include "nibble/algo/executor.hpp"
 #include "nibble/algo/linear.hpp"
 #include "nibble/algo/panel.hpp"

@@ -52,6 +52,10 @@ struct byte_block {
         offset[0] = -128.0f * scale[0];
         for (std::size_t i = 0; i < 32; ++i) codes[i] = packed.codes[i] ^ 0x80;
     }
+    NIBBLE_INLINE static void signed_group(const block& packed, std::size_t, std::int8_t (&codes)[32], float& scale) noexcept {
+        scale = float16_to_float(packed.scale.get());
+        for (std::size_t i = 0; i < 32; ++i) codes[i] = static_cast<std::int8_t>(packed.codes[i]);
+    }
 
     /// The scale maps the largest magnitude to 127.
     template <int N>

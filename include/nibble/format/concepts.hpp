@@ -73,6 +73,16 @@ concept affine_format = block_format<F> && requires(const typename F::block& pac
     { F::code_bits } -> std::convertible_to<int>;
 } && F::block_size % 32 == 0;
 
+/// A format that activations are quantized to: signed 8-bit codes and one scale. `signed_group` writes the 32 codes of a group of a block.
+template <class F>
+concept activation_format = block_format<F> && requires(const typename F::block& packed, std::int8_t (&codes)[32], float& scale) {
+    { F::signed_group(packed, std::size_t{}, codes, scale) } noexcept;
+} && F::block_size % 32 == 0;
+
+/// A format with a companion: rows of both have a dot product.
+template <class F>
+concept has_companion = block_format<F> && block_format<typename F::companion>;
+
 /// Bytes of one packed row of `cols` elements. The last block of a row is padded if `cols` is not a multiple of the block size.
 template <any_format F>
 NIBBLE_INLINE constexpr std::size_t row_bytes(std::size_t cols) noexcept {

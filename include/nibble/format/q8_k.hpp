@@ -36,6 +36,11 @@ struct q8_k {
         for (std::size_t i = 0; i < 256; ++i) values[i] = scale * static_cast<float>(static_cast<std::int8_t>(packed.codes[i]));
     }
 
+    NIBBLE_INLINE static void signed_group(const block& packed, std::size_t group, std::int8_t (&codes)[32], float& scale) noexcept {
+        scale = packed.scale.get();
+        for (std::size_t i = 0; i < 32; ++i) codes[i] = static_cast<std::int8_t>(packed.codes[32 * group + i]);
+    }
+
     /// The value of largest magnitude becomes -127.
     template <int N>
     NIBBLE_INLINE static void pack(const float* values, block* out) noexcept {

@@ -8,6 +8,7 @@
 #include "nibble/kernel/neon/kernels.hpp"
 #include "nibble/kernel/op.hpp"
 #include "nibble/kernel/reference/dequantize.hpp"
+#include "nibble/kernel/reference/dot.hpp"
 #include "nibble/kernel/reference/linear.hpp"
 #include "nibble/kernel/reference/magnitude.hpp"
 #include "nibble/kernel/reference/panel.hpp"

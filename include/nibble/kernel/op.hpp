@@ -68,6 +68,13 @@ struct panel_linear {
     };
 };
 
+/// The dot product of a packed row with a row of the format's companion, for formats that have one.
+struct dot {
+    /// @param weights one packed row of cols elements
+    /// @param x       one packed row of the companion
+    using entry = double (*)(const std::byte* weights, const std::byte* x, std::size_t cols) noexcept;
+};
+
 /// Packed rows to one panel.
 struct fill_panel {
     /// @param rows  1 .. 16 packed rows

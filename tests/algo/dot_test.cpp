@@ -1,0 +1,94 @@
+// Dot products with the companion: every format against the product of the decoded floats.
+#include "support/test.hpp"
+
+#include <cmath>
+#include <nibble/nibble.hpp>
+#include <random>
+
+#include "support/formats.hpp"
+
+namespace {
+
+std::vector<float> noise(std::size_t count, float sigma, unsigned seed) {
+    std::mt19937 generator(seed);
+    std::normal_distribution<float> normal(0.0f, sigma);
+    std::vector<float> values(count);
+    for (float& v : values) v = normal(generator);
+    return values;
+}
+
+/// The product of the decoded rows, and how far rounding may lead from it: decode and affine round scales, offsets and their products with
+/// codes to float, each by 2^-24 of what is rounded; four such roundings meet in a term. The result is rounded once.
+template <class F>
+void check(const nibble::packed_tensor<F>& w, const nibble::packed_tensor<typename F::companion>& x) {
+    const std::size_t cols = w.cols();
+    std::vector<float> a(cols), b(cols);
+    REQUIRE(static_cast<bool>(nibble::dequantize(w.view(), std::span(a))));
+    REQUIRE(static_cast<bool>(nibble::dequantize(x.view(), std::span(b))));
+    double exact = 0, terms = 0;
+    for (std::size_t i = 0; i < cols; ++i) {
+        exact += static_cast<double>(a[i]) * static_cast<double>(b[i]);
+        double term = std::fabs(static_cast<double>(a[i]));
+        if constexpr (nibble::affine_format<F>) {
+            std::uint8_t codes[32];
+            float scale[F::parts], offset[F::parts];
+            F::affine(reinterpret_cast<const typename F::block*>(w.data())[i / F::block_size], i % F::block_size / 32, codes, scale, offset);
+            const std::size_t part = i % 32 / (32 / F::parts);
+            term = std::fabs(static_cast<double>(scale[part]) * codes[i % 32]) + std::fabs(static_cast<double>(offset[part]));
+        }
+        terms += term * std::fabs(static_cast<double>(b[i]));
+    }
+    const auto product = nibble::dot(w, x.view());
+    REQUIRE(static_cast<bool>(product));
+    INFO(F::name << " with " << F::companion::name << ", " << cols << " columns");
+    CHECK(std::fabs(static_cast<double>(*product) - exact) <= std::ldexp(terms, -22) + std::ldexp(std::fabs(exact), -24));
+    // The bound says something: it is far below the product of a typical row.
+    CHECK(std::ldexp(terms, -22) < 1e-3);
+}
+
+}  // namespace
+
+TEST_CASE("every format that has a companion multiplies with it") {
+    std::size_t formats = 0;
+    support::for_each_format([&](auto format) {
+        using F = decltype(format);
+        if constexpr (nibble::has_companion<F>) {
+            ++formats;
+            for (const std::size_t cols : {1u, 31u, 32u, 100u, 256u, 300u, 1024u, 1290u}) {
+                const auto w = nibble::quantizer<F>{}({noise(cols, 0.02f, 1).data(), nibble::shape{1, cols}});
+                const auto x = nibble::quantizer<typename F::companion>{}({noise(cols, 1.0f, 2).data(), nibble::shape{1, cols}});
+                REQUIRE(static_cast<bool>(w));
+                REQUIRE(static_cast<bool>(x));
+                support::for_each_level([&](nibble::isa) { check<F>(*w, *x); });
+            }
+        } else {
+            CHECK((F::name == "q8_1" || F::name == "q8_k"));  // companions themselves
+        }
+    });
+    CHECK(formats == 28);
+}
+
+TEST_CASE("bytes behind the last column do not count") {
+    auto w = nibble::quantizer<nibble::q4_0>{}({noise(40, 0.02f, 3).data(), nibble::shape{1, 40}});
+    auto x = nibble::quantizer<nibble::q8_0>{}({noise(40, 1.0f, 4).data(), nibble::shape{1, 40}});
+    REQUIRE((w && x));
+    const auto before = nibble::dot(*w, x->view());
+    // Element 8 of the second block is column 40: its codes are padding.
+    x->bytes()[34 + 2 + 8] = std::byte{100};
+    w->bytes()[18 + 2 + 8] = std::byte{0x33};
+    const auto after = nibble::dot(*w, x->view());
+    REQUIRE((before && after));
+    CHECK(*before == *after);
+}
+
+TEST_CASE("rows that do not fit are refused") {
+    const auto two = nibble::quantizer<nibble::q8_0>{}({noise(128, 1.0f, 5).data(), nibble::shape{2, 64}});
+    const auto w = nibble::quantizer<nibble::q4_0>{}({noise(64, 1.0f, 6).data(), nibble::shape{1, 64}});
+    REQUIRE((two && w));
+    using nibble::errc;
+    CHECK(nibble::dot(*w, two->view()).error() == errc::shape_mismatch);
+    CHECK(static_cast<bool>(nibble::dot(*w, two->view().rows_from(1, 1))));
+    CHECK(nibble::dot(w->view(), nibble::packed_view<nibble::q8_0>(two->data(), nibble::shape{1, 32})).error() == errc::shape_mismatch);
+    CHECK(nibble::dot(w->view(), nibble::packed_view<nibble::q8_0>(static_cast<const std::byte*>(nullptr), nibble::shape{1, 64})).error() == errc::invalid_argument);
+    CHECK(*nibble::dot(nibble::packed_view<nibble::q4_0>(w->data(), nibble::shape{1, 0}), nibble::packed_view<nibble::q8_0>(two->data(), nibble::shape{1, 0})) == 0.0f);
+}
