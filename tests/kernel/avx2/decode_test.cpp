@@ -41,7 +41,9 @@ void decode(const std::byte* run, decoded_run<F>& out) {
         _mm256_storeu_si256(reinterpret_cast<__m256i*>(strip), v[j]);
         for (std::size_t lane = 0; lane < 8; ++lane) {
             const auto from = nibble::avx2::strip_at(j, lane);
-            std::memcpy(out.strips[from.group] + 4 * from.dword, strip + 4 * lane, 4);
+            for (std::size_t i = 0; i < 4; ++i) {  // codes of 8 bits are signed in strips
+                out.strips[from.group][4 * from.dword + i] = static_cast<std::uint8_t>(strip[4 * lane + i] ^ (F::code_bits == 8 ? 0x80 : 0));
+            }
         }
     }
 }

@@ -78,7 +78,7 @@ NIBBLE_INLINE __m256i multiply_strips(const __m256i (&v)[8], const std::int8_t* 
 
 /// total += weights * activations for a run, in strips.
 template <class F, int Cols>
-NIBBLE_INLINE void add_run(const __m256i (&v)[8], const run_scales<F::parts>& scales, const strip_run<F>* const (&x)[Cols], std::size_t i,
+NIBBLE_INLINE void add_run(const __m256i (&v)[8], const run_scales<F::parts>& scales, const row_run<F>* const (&x)[Cols], std::size_t i,
                            __m256 (&total)[Cols]) noexcept
     requires(!needs_words<F>)
 {
@@ -90,29 +90,27 @@ NIBBLE_INLINE void add_run(const __m256i (&v)[8], const run_scales<F::parts>& sc
     }
 }
 
-/// The same for codes of 8 bits, which become int16 levels; half of the groups at a time, or registers would not suffice.
+/// The same for signed levels of 8 bits, which lend their sign to the activations; half of the groups at a time, or registers would not
+/// suffice for levels and magnitudes.
 template <class F, int Cols>
-NIBBLE_INLINE void add_run(const __m256i (&v)[8], const run_scales<F::parts>& scales, const strip_run<F>* const (&x)[Cols], std::size_t i,
+NIBBLE_INLINE void add_run(const __m256i (&v)[8], const run_scales<F::parts>& scales, const row_run<F>* const (&x)[Cols], std::size_t i,
                            __m256 (&total)[Cols]) noexcept
     requires(needs_words<F>)
 {
     constexpr int count = 4 / static_cast<int>(F::parts);
     const auto sum = [&](int first, __m256i (&sums)[Cols]) NIBBLE_LAMBDA_INLINE {
-        __m256i levels[2 * count];
+        __m256i magnitude[count];
 #pragma GCC unroll 4
-        for (int k = 0; k < count; ++k) {
-            const __m256i level_i8x32 = _mm256_xor_si256(v[first + k], _mm256_set1_epi8(-128));
-            levels[2 * k] = _mm256_srai_epi16(_mm256_slli_epi16(level_i8x32, 8), 8);
-            levels[2 * k + 1] = _mm256_srai_epi16(level_i8x32, 8);
-        }
+        for (int k = 0; k < count; ++k) magnitude[k] = _mm256_abs_epi8(v[first + k]);
 #pragma GCC unroll 4
         for (int c = 0; c < Cols; ++c) {
             const auto product = [&](int k) NIBBLE_LAMBDA_INLINE {
-                return _mm256_madd_epi16(levels[k], _mm256_loadu_si256(reinterpret_cast<const __m256i*>(x[c][i].codes + 32 * first + 16 * k)));
+                const __m256i codes = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(x[c][i].codes + 32 * (first + k)));
+                return widen(_mm256_maddubs_epi16(magnitude[k], _mm256_sign_epi8(codes, v[first + k])));
             };
             sums[c] = product(0);
-#pragma GCC unroll 8
-            for (int k = 1; k < 2 * count; ++k) sums[c] = _mm256_add_epi32(sums[c], product(k));
+#pragma GCC unroll 4
+            for (int k = 1; k < count; ++k) sums[c] = _mm256_add_epi32(sums[c], product(k));
         }
     };
     const auto part = [&]<int Part>() NIBBLE_LAMBDA_INLINE {
@@ -131,11 +129,11 @@ NIBBLE_INLINE void add_run(const __m256i (&v)[8], const run_scales<F::parts>& sc
 /// One packed row by Cols float rows.
 template <class F, int Cols>
 NIBBLE_INLINE void multiply_row(const std::byte* row, std::size_t cols, const std::byte* workspace, float* y, std::size_t stride) noexcept {
-    const strip_run<F>* x[Cols];
+    const row_run<F>* x[Cols];
     __m256 total[Cols];
 #pragma GCC unroll 4
     for (int c = 0; c < Cols; ++c) {
-        x[c] = reinterpret_cast<const strip_run<F>*>(workspace + static_cast<std::size_t>(c) * row_workspace<F>(cols));
+        x[c] = reinterpret_cast<const row_run<F>*>(workspace + static_cast<std::size_t>(c) * row_workspace<F>(cols));
         total[c] = _mm256_setzero_ps();
     }
     for_each_run<F>(row, cols, [&](const std::byte* run, std::size_t i) NIBBLE_LAMBDA_INLINE {
@@ -167,7 +165,7 @@ NIBBLE_INLINE __m256i multiply_group(const std::byte* run, const std::int8_t* co
 template <class F>
 NIBBLE_INLINE float multiply_single(const std::byte* row, std::size_t cols, const std::byte* workspace) noexcept {
     constexpr int fit = fit_in_words(F::code_bits), at2 = fit >= 2 ? 16 : 32, at4 = fit >= 4 ? 16 : 32, at8 = fit >= 8 ? 16 : 32;
-    const auto* x = reinterpret_cast<const single_run<F>*>(workspace);
+    const auto* x = reinterpret_cast<const row_run<F>*>(workspace);
     __m256 total = _mm256_setzero_ps();
     for_each_run<F>(row, cols, [&](const std::byte* run, std::size_t i) NIBBLE_LAMBDA_INLINE {
         const auto& a = x[i];

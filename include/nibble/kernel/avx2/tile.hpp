@@ -32,6 +32,28 @@ NIBBLE_INLINE void pin(__m256i& v) noexcept { __asm__("" : "+x"(v)); }
 /// No load moves across.
 NIBBLE_INLINE void fence() noexcept { __asm__ volatile("" : : : "memory"); }
 
+/// Transposes eight vectors of eight 32-bit elements.
+NIBBLE_INLINE void transpose(__m256i (&v)[8]) noexcept {
+    __m256i a[8], b[8];
+#pragma GCC unroll 4
+    for (int i = 0; i < 4; ++i) {
+        a[2 * i] = _mm256_unpacklo_epi32(v[2 * i], v[2 * i + 1]);
+        a[2 * i + 1] = _mm256_unpackhi_epi32(v[2 * i], v[2 * i + 1]);
+    }
+#pragma GCC unroll 2
+    for (int i = 0; i < 2; ++i) {
+        b[4 * i] = _mm256_unpacklo_epi64(a[4 * i], a[4 * i + 2]);
+        b[4 * i + 1] = _mm256_unpackhi_epi64(a[4 * i], a[4 * i + 2]);
+        b[4 * i + 2] = _mm256_unpacklo_epi64(a[4 * i + 1], a[4 * i + 3]);
+        b[4 * i + 3] = _mm256_unpackhi_epi64(a[4 * i + 1], a[4 * i + 3]);
+    }
+#pragma GCC unroll 4
+    for (int i = 0; i < 4; ++i) {
+        v[i] = _mm256_permute2x128_si256(b[i], b[i + 4], 0x20);
+        v[i + 4] = _mm256_permute2x128_si256(b[i], b[i + 4], 0x31);
+    }
+}
+
 NIBBLE_INLINE __m256i load_codes(const std::byte* from) noexcept { return _mm256_load_si256(reinterpret_cast<const __m256i*>(from)); }
 
 /// Four int8 or two int16 codes in all lanes.
@@ -42,19 +64,22 @@ NIBBLE_INLINE __m256i broadcast_codes(const Code* codes) noexcept {
     return _mm256_set1_epi32(bits);
 }
 
-/// total = products of Steps times four columns, in 16 bits.
+/// total = products of Steps times four columns, in 16 bits; plus `start` for each float row, if it is not null.
 template <int Steps, int Width>
-NIBBLE_INLINE void multiply_in_words(const std::byte* weights, const std::int8_t (*codes)[32], std::size_t first, tile_registers<Width>& total) noexcept {
+NIBBLE_INLINE void multiply_in_words(const std::byte* weights, const std::int8_t (*codes)[32], std::size_t first, const std::int32_t* start,
+                                     tile_registers<Width>& total) noexcept {
 #pragma GCC unroll 8
     for (std::size_t k = 0; k < Steps; ++k) {
         const __m256i w[2] = {load_codes(weights + 64 * (first + k)), load_codes(weights + 64 * (first + k) + 32)};
 #pragma GCC unroll 6
         for (int c = 0; c < Width; ++c) {
             const __m256i x = broadcast_codes(codes[c] + 4 * (first + k));
+            const __m256i from = k == 0 && start != nullptr ? _mm256_set1_epi32(start[c]) : _mm256_setzero_si256();
 #pragma GCC unroll 2
             for (int h = 0; h < 2; ++h) {
                 const __m256i product = _mm256_maddubs_epi16(w[h], x);
-                total[c][h] = k == 0 ? product : _mm256_add_epi16(total[c][h], product);
+                if (k == 0) total[c][h] = start != nullptr ? _mm256_add_epi16(product, from) : product;
+                else total[c][h] = _mm256_add_epi16(total[c][h], product);
                 pin(total[c][h]);
             }
         }
@@ -109,7 +134,7 @@ NIBBLE_INLINE void multiply_part(const std::byte* weights, const activation_tile
     if constexpr (needs_words<F>) {
         multiply_levels<2 * steps, Width>(weights, x.codes, part * 2 * steps, total);
     } else if constexpr (fit >= steps) {
-        multiply_in_words<steps, Width>(weights, x.codes, part * steps, total);
+        multiply_in_words<steps, Width>(weights, x.codes, part * steps, nullptr, total);
 #pragma GCC unroll 6
         for (int c = 0; c < Width; ++c) {
 #pragma GCC unroll 2
@@ -118,7 +143,7 @@ NIBBLE_INLINE void multiply_part(const std::byte* weights, const activation_tile
     } else if constexpr (fit == 4) {
         // Two rounds; the first one waits in the L1 cache.
         alignas(32) std::int32_t first_round[Width][2][8];
-        multiply_in_words<fit, Width>(weights, x.codes, 0, total);
+        multiply_in_words<fit, Width>(weights, x.codes, 0, nullptr, total);
 #pragma GCC unroll 6
         for (int c = 0; c < Width; ++c) {
 #pragma GCC unroll 2
@@ -127,7 +152,7 @@ NIBBLE_INLINE void multiply_part(const std::byte* weights, const activation_tile
             }
         }
         fence();
-        multiply_in_words<fit, Width>(weights, x.codes, fit, total);
+        multiply_in_words<fit, Width>(weights, x.codes, fit, nullptr, total);
 #pragma GCC unroll 6
         for (int c = 0; c < Width; ++c) {
 #pragma GCC unroll 2
@@ -158,12 +183,14 @@ inline void multiply_tile(const std::byte* weights, const activation_tile<F, Wid
                 for (int h = 0; h < 2; ++h) {
                     const __m256 product = _mm256_cvtepi32_ps(total[c][h]), s = _mm256_load_ps(scale + 8 * h);
                     __m256 sum = _mm256_load_ps(sums[c] + 8 * h);
-                    if constexpr (needs_words<F> && decoder<F>::zero == 128) {
+                    if constexpr (decoder<F>::zero == 128) {
                         sum = _mm256_fmadd_ps(product, _mm256_mul_ps(s, step), sum);
                     } else if constexpr (is_centered<F>) {
                         sum = _mm256_fmadd_ps(s, _mm256_fmadd_ps(product, step, code_sum), sum);
                     } else {
-                        sum = _mm256_fmadd_ps(_mm256_load_ps(offset + 8 * h), code_sum, sum);
+                        __m256 o = _mm256_load_ps(offset + 8 * h);
+                        if constexpr (needs_words<F>) o = _mm256_fmadd_ps(s, _mm256_set1_ps(128.0f), o);
+                        sum = _mm256_fmadd_ps(o, code_sum, sum);
                         sum = _mm256_fmadd_ps(product, _mm256_mul_ps(s, step), sum);
                     }
                     _mm256_store_ps(sums[c] + 8 * h, sum);

@@ -6,6 +6,8 @@
 //   zero                     value = scale * (code - zero), exactly as the format decodes; -1: value = scale * code + offset
 //   codes<Group>(run)        the 32 unsigned codes of a group in the order of the elements, the very codes of the format's `affine`
 //   scales(run)              scale and offset of every group and part
+//   units(run)               if they are integers of at most 8 bits, with sign, times one number for the run: that number, and the one of the
+//                            offsets. Sums of several groups can then stay integers.
 //
 // Codes are as small as the format allows (F::code_bits): products of codes of few bits are added in 16 bits. A format with signed levels
 // adds a `zero` just large enough, 16 for levels from -16 to 15.
@@ -39,6 +41,13 @@ template <std::size_t Parts>
 struct run_scales {
     __m256 scale[Parts], offset[Parts];
 };
+
+/// What the scales and offsets of a run are multiples of.
+struct run_units {
+    float scale, offset = 0.0f;
+};
+template <class D>
+concept gives_units = requires(const std::byte* run) { D::units(run); };
 
 /// Where value = scale * (code - Zero).
 template <int Zero>

@@ -12,23 +12,39 @@ NIBBLE_BASELINE_BEGIN
 namespace avx2 {
 
 namespace detail {
-template <class Levels>
+template <class Levels, int Less>
 struct level_bytes {
     alignas(16) std::uint8_t values[16];
 
     consteval level_bytes() noexcept : values{} {
-        for (int code = 0; code < 16; ++code) values[code] = level_byte<Levels>(code);
+        for (int code = 0; code < 16; ++code) values[code] = static_cast<std::uint8_t>(level_byte<Levels>(code) - Less);
     }
 };
-template <class Levels>
-inline constexpr level_bytes<Levels> level_bytes_of{};
+template <class Levels, int Less>
+inline constexpr level_bytes<Levels, Less> level_bytes_of{};
 }  // namespace detail
 
-/// Nibbles to unsigned levels.
-template <class Levels>
+/// Nibbles to unsigned levels, minus `Less`.
+template <class Levels, int Less = 0>
 NIBBLE_INLINE __m256i look_up(__m256i nibbles) noexcept {
-    const __m128i table = _mm_load_si128(reinterpret_cast<const __m128i*>(detail::level_bytes_of<Levels>.values));
+    const __m128i table = _mm_load_si128(reinterpret_cast<const __m128i*>(detail::level_bytes_of<Levels, Less>.values));
     return _mm256_shuffle_epi8(_mm256_broadcastsi128_si256(table), nibbles);
+}
+/// Nibbles in strips to levels in strips.
+template <class Levels>
+NIBBLE_INLINE void look_up_strips(__m256i (&v)[8]) noexcept {
+    constexpr int less = Levels::zero == 128 ? 128 : 0;  // of 8 bits: signed
+#pragma GCC unroll 8
+    for (int j = 0; j < 8; ++j) v[j] = look_up<Levels, less>(v[j]);
+}
+/// Strips of levels of groups in 16 bytes each, `Stride` bytes apart.
+template <class Levels, std::size_t Stride>
+NIBBLE_INLINE void load_level_strips(const std::byte* from, __m256i (&v)[8]) noexcept {
+    __m256i bytes[4];
+    interleave_pieces<Stride, 0>(from, bytes[0], bytes[1]);
+    interleave_pieces<Stride, 1>(from, bytes[2], bytes[3]);
+    split_strips(bytes, v);
+    look_up_strips<Levels>(v);
 }
 
 template <class F, class Levels>
@@ -40,6 +56,9 @@ struct layout_decoder<F, layout::split_nibble_levels<Levels>> {
     template <int Group>
     NIBBLE_INLINE static __m256i codes(const std::byte* run) noexcept {
         return look_up<Levels>(split_nibbles(run + Group * sizeof(typename F::block) + 2));
+    }
+    NIBBLE_INLINE static void strips(const std::byte* run, __m256i (&v)[8]) noexcept {
+        load_level_strips<Levels, sizeof(typename F::block)>(run + 2, v);
     }
 };
 
@@ -64,6 +83,7 @@ struct layout_decoder<F, layout::nibble_levels_super_block<Levels>> {
     NIBBLE_INLINE static __m256i codes(const std::byte* run) noexcept {
         return look_up<Levels>(split_nibbles(run + 8 + 16 * Group));
     }
+    NIBBLE_INLINE static void strips(const std::byte* run, __m256i (&v)[8]) noexcept { load_level_strips<Levels, 16>(run + 8, v); }
 };
 
 template <class F, class Levels>
@@ -86,6 +106,9 @@ struct layout_decoder<F, layout::nibble_levels_with_exponent<Levels>> {
     template <int Group>
     NIBBLE_INLINE static __m256i codes(const std::byte* run) noexcept {
         return look_up<Levels>(split_nibbles(run + Group * sizeof(typename F::block) + 1));
+    }
+    NIBBLE_INLINE static void strips(const std::byte* run, __m256i (&v)[8]) noexcept {
+        load_level_strips<Levels, sizeof(typename F::block)>(run + 1, v);
     }
 
 private:
@@ -126,6 +149,19 @@ struct layout_decoder<F, layout::nibble_levels_with_float8_scales<Levels>> {
         const __m256i parts = _mm256_permute4x64_epi64(_mm256_castsi128_si256(_mm_loadu_si128(reinterpret_cast<const __m128i*>(from))), 0x50);
         const __m256i nibbles = _mm256_srlv_epi64(parts, _mm256_setr_epi64x(0, 4, 0, 4));
         return look_up<Levels>(_mm256_and_si256(nibbles, _mm256_set1_epi8(15)));
+    }
+    NIBBLE_INLINE static void strips(const std::byte* run, __m256i (&v)[8]) noexcept {
+        // Blocks have two groups: even ones are a block apart, and a sub-block has its first eight elements in the low nibbles.
+        constexpr std::size_t half_block = sizeof(typename F::block) / 2;
+        __m256i bytes[4];
+        interleave_pieces<half_block, 0>(run + 4, bytes[0], bytes[1]);
+        interleave_pieces<half_block, 0>(run + 20, bytes[2], bytes[3]);
+#pragma GCC unroll 4
+        for (int i = 0; i < 4; ++i) {
+            v[2 * i] = _mm256_and_si256(bytes[i], _mm256_set1_epi8(15));
+            v[2 * i + 1] = _mm256_and_si256(_mm256_srli_epi16(bytes[i], 4), _mm256_set1_epi8(15));
+        }
+        look_up_strips<Levels>(v);
     }
 };
 

@@ -27,6 +27,7 @@ struct layout_decoder<F, layout::offset_super_block<4>> {
     static constexpr int zero = -1;
 
     NIBBLE_INLINE static run_scales<1> scales(const std::byte* run) noexcept { return offset_super_block_scales(run); }
+    NIBBLE_INLINE static run_units units(const std::byte* run) noexcept { return {load_half(run), -load_half(run + 2)}; }
     template <int Group>
     NIBBLE_INLINE static __m256i codes(const std::byte* run) noexcept {
         return stacked<4, Group>(run + 16);
@@ -49,6 +50,7 @@ struct layout_decoder<F, layout::offset_super_block<5>> {
     static constexpr int zero = -1;
 
     NIBBLE_INLINE static run_scales<1> scales(const std::byte* run) noexcept { return offset_super_block_scales(run); }
+    NIBBLE_INLINE static run_units units(const std::byte* run) noexcept { return {load_half(run), -load_half(run + 2)}; }
     template <int Group>
     NIBBLE_INLINE static __m256i codes(const std::byte* run) noexcept {
         return _mm256_or_si256(stacked<4, Group>(run + 48), stacked_bit<Group, 4>(run + 16));
@@ -68,6 +70,7 @@ struct layout_decoder<F, layout::offset_super_block<2>> {
         return {{_mm256_mul_ps(scale, bytes_to_floats(low)), _mm256_mul_ps(scale, bytes_to_floats(_mm_unpackhi_epi64(low, low)))},
                 {_mm256_mul_ps(offset, bytes_to_floats(high)), _mm256_mul_ps(offset, bytes_to_floats(_mm_unpackhi_epi64(high, high)))}};
     }
+    NIBBLE_INLINE static run_units units(const std::byte* run) noexcept { return {load_half(run + 80), -load_half(run + 82)}; }
     template <int Group>
     NIBBLE_INLINE static __m256i codes(const std::byte* run) noexcept {
         return stacked<2, Group>(run + 16);

@@ -31,6 +31,7 @@ struct layout_decoder<F, layout::shifted_points<Book>> {
         const __m256i odd = _mm256_or_si256(_mm256_and_si256(_mm256_srli_epi32(high, 11), _mm256_set1_epi32(14)), _mm256_set1_epi32(1));
         return centered<zero>(_mm256_mul_ps(_mm256_mul_ps(broadcast_half(run), _mm256_set1_ps(0.125f)), _mm256_cvtepi32_ps(odd)));
     }
+    NIBBLE_INLINE static run_units units(const std::byte* run) noexcept { return {0.125f * load_half(run)}; }
     template <int Group>
     NIBBLE_INLINE static __m256i codes(const std::byte* run) noexcept {
         const auto& block = block_of<F>(run);
@@ -46,13 +47,18 @@ struct layout_decoder<F, layout::singly_shifted_points<Book>> {
     static constexpr bool in_registers = true;
     static constexpr int zero = 16;
 
+    /// The scale is in the top nibbles of the four words with sub-scales.
+    NIBBLE_INLINE static run_units units(const std::byte* run) noexcept {
+        std::uint64_t words;
+        __builtin_memcpy(&words, block_of<F>(run).scales, 8);
+        const std::uint64_t top = words & 0xF000F000F000F000u;
+        const auto bits = static_cast<std::uint16_t>((top >> 12) | (top >> 24) | (top >> 36) | (top >> 48));
+        return {0.125f * load_half(reinterpret_cast<const std::byte*>(&bits))};
+    }
     NIBBLE_INLINE static run_scales<2> scales(const std::byte* run) noexcept {
         std::uint64_t words;
         __builtin_memcpy(&words, block_of<F>(run).scales, 8);
-        // The scale is in the top nibbles of the four words.
-        const std::uint64_t top = words & 0xF000F000F000F000u;
-        const auto bits = static_cast<int>(((top >> 12) | (top >> 24) | (top >> 36) | (top >> 48)) & 0xFFFFu);
-        const __m256 scale = _mm256_mul_ps(_mm256_broadcastss_ps(_mm_cvtph_ps(_mm_cvtsi32_si128(bits))), _mm256_set1_ps(0.125f));
+        const __m256 scale = _mm256_set1_ps(units(run).scale);
         // Two groups a word: bits 0, 3, 6 and 9 begin the sub-scales of their four parts. Odd numbers: twice the code, and 1.
         const __m256i pairs = _mm256_cvtepu16_epi32(_mm_unpacklo_epi16(_mm_cvtsi64_si128(static_cast<long long>(words)),
                                                                        _mm_cvtsi64_si128(static_cast<long long>(words))));

@@ -23,6 +23,7 @@ struct layout_decoder<F, layout::points_beside_signs<Book>> {
         const __m256 codes = _mm256_cvtepi32_ps(_mm256_srli_epi32(signs_and_scale, 28));
         return centered<zero>(half_more(_mm256_mul_ps(broadcast_half(run), _mm256_set1_ps(0.25f)), codes));
     }
+    NIBBLE_INLINE static run_units units(const std::byte* run) noexcept { return {0.125f * load_half(run)}; }
     template <int Group>
     NIBBLE_INLINE static __m256i codes(const std::byte* run) noexcept {
         const auto& sub = block_of<F>(run).sub[Group];
@@ -42,6 +43,7 @@ struct layout_decoder<F, layout::points_with_signs<Book>> {
         const __m256 scale = _mm256_mul_ps(broadcast_half(run), _mm256_set1_ps(0.25f));
         return centered<zero>(half_more(scale, first), half_more(scale, second));
     }
+    NIBBLE_INLINE static run_units units(const std::byte* run) noexcept { return {0.125f * load_half(run)}; }
     template <int Group>
     NIBBLE_INLINE static __m256i codes(const std::byte* run) noexcept {
         std::uint64_t four;
@@ -66,6 +68,7 @@ struct layout_decoder<F, layout::points_and_signs<Book>> {
         const __m256 scale = _mm256_mul_ps(broadcast_half(run), _mm256_set1_ps(0.25f));
         return centered<zero>(half_more(scale, first), half_more(scale, second));
     }
+    NIBBLE_INLINE static run_units units(const std::byte* run) noexcept { return {0.125f * load_half(run)}; }
     template <int Group>
     NIBBLE_INLINE static __m256i codes(const std::byte* run) noexcept {
         const auto& block = block_of<F>(run);
@@ -89,6 +92,7 @@ struct layout_decoder<F, layout::quads_beside_signs<Book>> {
         const __m256 codes = _mm256_cvtepi32_ps(_mm256_srli_epi32(words, 28));
         return centered<zero>(half_more(_mm256_mul_ps(broadcast_half(run), _mm256_set1_ps(0.5f)), codes));
     }
+    NIBBLE_INLINE static run_units units(const std::byte* run) noexcept { return {0.25f * load_half(run)}; }
     template <int Group>
     NIBBLE_INLINE static __m256i codes(const std::byte* run) noexcept {
         const auto& block = block_of<F>(run);
@@ -111,6 +115,7 @@ struct layout_decoder<F, layout::quads_and_signs<Book>> {
         const __m256i odd = _mm256_add_epi32(_mm256_add_epi32(codes, codes), _mm256_set1_epi32(1));
         return centered<zero>(_mm256_mul_ps(broadcast_half(run), _mm256_cvtepi32_ps(odd)));
     }
+    NIBBLE_INLINE static run_units units(const std::byte* run) noexcept { return {load_half(run)}; }
     template <int Group>
     NIBBLE_INLINE static __m256i codes(const std::byte* run) noexcept {
         const auto& block = block_of<F>(run);

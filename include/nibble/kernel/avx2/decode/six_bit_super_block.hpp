@@ -26,6 +26,7 @@ struct layout_decoder<F, layout::three_bit_super_block> {
         const auto scaled = [&](__m128i first) NIBBLE_LAMBDA_INLINE { return _mm256_mul_ps(scale, _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(first))); };
         return centered<zero>(scaled(sub_scales), scaled(_mm_unpackhi_epi64(sub_scales, sub_scales)));
     }
+    NIBBLE_INLINE static run_units units(const std::byte* run) noexcept { return {load_half(run + 108)}; }
     template <int Group>
     NIBBLE_INLINE static __m256i codes(const std::byte* run) noexcept {
         return _mm256_or_si256(stacked<2, Group>(run + 32), stacked_bit<Group, 2>(run));
@@ -44,6 +45,7 @@ struct layout_decoder<F, layout::six_bit_super_block> {
         const __m128i apart = even_bytes_first(sub_scales);
         return centered<zero>(scaled(apart), scaled(_mm_unpackhi_epi64(apart, apart)));
     }
+    NIBBLE_INLINE static run_units units(const std::byte* run) noexcept { return {load_half(run + 208)}; }
     template <int Group>
     NIBBLE_INLINE static __m256i codes(const std::byte* run) noexcept {
         constexpr int half = Group / 4, quarter = Group % 4;

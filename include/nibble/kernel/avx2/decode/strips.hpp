@@ -6,7 +6,7 @@
 //
 // So products of four registers add up without a shuffle, and one exchange of halves at the end gives every group a lane of its own:
 // no scale is broadcast, and nothing is summed across lanes before the end of a row. Eight groups become strips with 16 shuffles; a decoder
-// that has a shorter way says so with strips(run, v).
+// that has a shorter way says so with strips(run, v). Strips of codes of 8 bits are signed: the codes minus 128.
 #pragma once
 
 #include "nibble/kernel/avx2/decode/decoder.hpp"
@@ -38,6 +38,10 @@ NIBBLE_INLINE void load_strips(const std::byte* run, __m256i (&v)[8]) noexcept {
         };
         half.template operator()<0>();
         half.template operator()<1>();
+        if constexpr (F::code_bits == 8) {
+#pragma GCC unroll 8
+            for (int j = 0; j < 8; ++j) v[j] = _mm256_xor_si256(v[j], _mm256_set1_epi8(-128));
+        }
     }
 }
 

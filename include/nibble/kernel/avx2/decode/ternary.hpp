@@ -15,6 +15,7 @@ struct layout_decoder<F, layout::ternary_super_block> {
     static constexpr int zero = 1;
 
     NIBBLE_INLINE static run_scales<1> scales(const std::byte* run) noexcept { return centered<zero>(broadcast_half(run + 64)); }
+    NIBBLE_INLINE static run_units units(const std::byte* run) noexcept { return {load_half(run + 64)}; }
     template <int Group>
     NIBBLE_INLINE static __m256i codes(const std::byte* run) noexcept {
         return stacked<2, Group>(run);
@@ -27,6 +28,7 @@ struct layout_decoder<F, layout::trit_super_block> {
     static constexpr int zero = 1;
 
     NIBBLE_INLINE static run_scales<1> scales(const std::byte* run) noexcept { return centered<zero>(broadcast_half(run + 52)); }
+    NIBBLE_INLINE static run_units units(const std::byte* run) noexcept { return {load_half(run + 52)}; }
     template <int Group>
     NIBBLE_INLINE static __m256i codes(const std::byte* run) noexcept {
         if constexpr (Group < 5) {

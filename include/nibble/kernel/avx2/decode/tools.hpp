@@ -28,6 +28,12 @@ NIBBLE_INLINE run_scales<1> load_scales_and_offsets(const std::byte* from) noexc
     return {{load_halves<Stride>(from)}, {load_halves<Stride>(from + 2)}};
 }
 
+/// One fp16 number.
+NIBBLE_INLINE float load_half(const std::byte* from) noexcept {
+    std::uint16_t bits;
+    __builtin_memcpy(&bits, from, sizeof bits);
+    return _mm_cvtss_f32(_mm_cvtph_ps(_mm_cvtsi32_si128(bits)));
+}
 /// One fp16 number in all lanes.
 NIBBLE_INLINE __m256 broadcast_half(const std::byte* from) noexcept {
     std::uint16_t bits;

@@ -1,0 +1,198 @@
+// The inner loop of gemm with AVX2 for super-blocks whose sub-scales are integers: sums stay integers for 256 columns. A sub-scale is what
+// 16-bit sums are widened with, so it costs nothing; scales, offsets and conversions are left for the end of a run.
+#pragma once
+
+#include "nibble/kernel/avx2/tile.hpp"
+
+#if defined(NIBBLE_X86)
+NIBBLE_TARGET_BEGIN_AVX2
+NIBBLE_BASELINE_BEGIN
+namespace avx2 {
+
+/// A run of sixteen rows as integer tiles read it.
+template <class F>
+struct integer_panel {
+    static constexpr int parts = static_cast<int>(F::parts), pairs = decoder<F>::zero < 0 ? 4 * parts : 0;
+
+    alignas(64) std::uint8_t codes[8][8][2][32];        ///< [group][column / 4][half of the rows][row][column % 4]
+    std::int32_t sub_scales[8][parts][2][8];            ///< twice the same 16 bits
+    std::int32_t sub_offsets[pairs == 0 ? 1 : pairs][2][8];  ///< two of 16 bits, as the sums of integer_tile
+    float scales[2][8], offsets[2][8];                  ///< units
+};
+
+NIBBLE_INLINE __m256i load_doubles(const std::int32_t* from) noexcept { return _mm256_load_si256(reinterpret_cast<const __m256i*>(from)); }
+
+/// The integer sums of a run, for float rows First .. First + Count - 1 of a tile, in registers: products are widened often enough to meet
+/// their sub-scales there.
+template <class F, int Width, int First, int Count>
+NIBBLE_INLINE void multiply_run(const integer_panel<F>& weights, const integer_tile<F, Width>& x, tile_registers<Count>& total) noexcept {
+    using tile = integer_tile<F, Width>;
+    constexpr int length = steps_together<F>;
+#pragma GCC unroll 4
+    for (int c = 0; c < Count; ++c) total[c][0] = total[c][1] = _mm256_setzero_si256();
+#pragma GCC unroll 1
+    for (std::size_t g = 0; g < 8; ++g) {
+#pragma GCC unroll 4
+        for (int s = 0; s < tile::starts; ++s) {
+            __m256i w[length][2];
+#pragma GCC unroll 4
+            for (int k = 0; k < length; ++k) {
+#pragma GCC unroll 2
+                for (int h = 0; h < 2; ++h) w[k][h] = load_codes(reinterpret_cast<const std::byte*>(weights.codes[g][s * length + k][h]));
+            }
+#pragma GCC unroll 4
+            for (int c = 0; c < Count; ++c) {
+                __m256i some[2];
+#pragma GCC unroll 4
+                for (int k = 0; k < length; ++k) {
+                    const __m256i codes = broadcast_codes(x.codes[g][First + c] + 4 * (s * length + k));
+#pragma GCC unroll 2
+                    for (int h = 0; h < 2; ++h) {
+                        const __m256i product = _mm256_maddubs_epi16(w[k][h], codes);
+                        if (k != 0) some[h] = _mm256_add_epi16(some[h], product);
+                        else if constexpr (tile::centered) some[h] = _mm256_add_epi16(product, _mm256_set1_epi32(x.start[g][s][First + c]));
+                        else some[h] = product;
+                        pin(some[h]);
+                    }
+                }
+#pragma GCC unroll 2
+                for (int h = 0; h < 2; ++h) {
+                    const __m256i sub_scale = load_doubles(weights.sub_scales[g][s * static_cast<int>(F::parts) / tile::starts][h]);
+                    total[c][h] = _mm256_add_epi32(total[c][h], _mm256_madd_epi16(some[h], sub_scale));
+                    pin(total[c][h]);
+                }
+            }
+        }
+    }
+}
+
+/// The same where all products of a group or part fit in 16 bits: six float rows at once, whose 16-bit sums take the registers; the others
+/// wait in the L1 cache.
+template <class F, int Width>
+NIBBLE_INLINE void multiply_run(const integer_panel<F>& weights, const integer_tile<F, Width>& x, std::int32_t (&total)[Width][2][8]) noexcept {
+    static_assert(integer_tile<F, Width>::starts == 1);
+    for (std::size_t g = 0; g < 8; ++g) {
+        tile_registers<Width> some;
+        multiply_in_words<8, Width>(reinterpret_cast<const std::byte*>(weights.codes[g]), x.codes[g], 0,
+                                    integer_tile<F, Width>::centered ? x.start[g][0] : nullptr, some);
+#pragma GCC unroll 6
+        for (int c = 0; c < Width; ++c) {
+#pragma GCC unroll 2
+            for (int h = 0; h < 2; ++h) {
+                const __m256i scaled = _mm256_madd_epi16(some[c][h], load_doubles(weights.sub_scales[g][0][h]));
+                _mm256_store_si256(reinterpret_cast<__m256i*>(total[c][h]), _mm256_add_epi32(scaled, load_doubles(total[c][h])));
+            }
+        }
+    }
+    fence();
+}
+
+/// sums += a run with its scales, for half of a panel and one float row.
+template <class F, int Width>
+NIBBLE_INLINE void add_scaled(float* sums, __m256i total, const integer_panel<F>& weights, const integer_tile<F, Width>& x, int c, int h) noexcept {
+    using tile = integer_tile<F, Width>;
+    const __m256 step = _mm256_broadcast_ss(&x.scales[c]);
+    __m256 sum = _mm256_load_ps(sums);
+    if constexpr (!tile::centered) {
+        __m256i offset = _mm256_setzero_si256();
+#pragma GCC unroll 8
+        for (int i = 0; i < tile::pairs; ++i) {
+            offset = _mm256_add_epi32(offset, _mm256_madd_epi16(load_doubles(weights.sub_offsets[i][h]), _mm256_set1_epi32(x.sums[i][c])));
+        }
+        sum = _mm256_fmadd_ps(_mm256_cvtepi32_ps(offset), _mm256_mul_ps(_mm256_load_ps(weights.offsets[h]), step), sum);
+    }
+    _mm256_store_ps(sums, _mm256_fmadd_ps(_mm256_cvtepi32_ps(total), _mm256_mul_ps(_mm256_load_ps(weights.scales[h]), step), sum));
+}
+
+/// Adds the product of `runs` runs of a panel with a tile of float rows.
+template <class F, int Width>
+inline void multiply_tile(const integer_panel<F>* weights, const integer_tile<F, Width>* x, std::size_t runs, tile_sums<Width>& sums) noexcept {
+    for (std::size_t r = 0; r < runs; ++r, ++weights, ++x) {
+        if constexpr (integer_tile<F, Width>::starts == 1) {
+            alignas(32) std::int32_t total[Width][2][8] = {};
+            multiply_run<F, Width>(*weights, *x, total);
+#pragma GCC unroll 1
+            for (int c = 0; c < Width; ++c) {
+#pragma GCC unroll 2
+                for (int h = 0; h < 2; ++h) add_scaled<F, Width>(sums[c] + 8 * h, load_doubles(total[c][h]), *weights, *x, c, h);
+            }
+        } else {
+            const auto some = [&]<int First, int Count>() NIBBLE_LAMBDA_INLINE {
+                tile_registers<Count> total;
+                multiply_run<F, Width, First, Count>(*weights, *x, total);
+#pragma GCC unroll 4
+                for (int c = 0; c < Count; ++c) {
+#pragma GCC unroll 2
+                    for (int h = 0; h < 2; ++h) add_scaled<F, Width>(sums[First + c] + 8 * h, total[c][h], *weights, *x, First + c, h);
+                }
+            };
+            if constexpr (Width == wide_tile) {
+                some.template operator()<0, 3>();
+                some.template operator()<3, 3>();
+            } else {
+                some.template operator()<0, Width>();
+            }
+        }
+    }
+}
+
+/// Eight rows of a run, of which only the first `rows` exist: the units of the others are zero.
+template <class F>
+NIBBLE_INLINE void fill_half(const std::byte* const (&runs)[8], std::size_t rows, std::size_t half, integer_panel<F>& out) noexcept {
+    constexpr int parts = static_cast<int>(F::parts);
+    constexpr bool has_offsets = decoder<F>::zero < 0;
+    alignas(32) std::int32_t scales[parts][8][8], offsets[parts][8][8];  // [part][row][group]
+    for (std::size_t r = 0; r < 8; ++r) {
+        run_units units = decoder<F>::units(runs[r]);
+        const run_scales<F::parts> found = decoder<F>::scales(runs[r]);
+        const auto multiples = [](__m256 v, float unit) NIBBLE_LAMBDA_INLINE {
+            return _mm256_cvtps_epi32(_mm256_mul_ps(v, _mm256_set1_ps(unit == 0.0f ? 0.0f : 1.0f / unit)));
+        };
+#pragma GCC unroll 2
+        for (int part = 0; part < parts; ++part) {
+            _mm256_store_si256(reinterpret_cast<__m256i*>(scales[part][r]), multiples(found.scale[part], units.scale));
+            if constexpr (has_offsets) _mm256_store_si256(reinterpret_cast<__m256i*>(offsets[part][r]), multiples(found.offset[part], units.offset));
+        }
+        out.scales[half][r] = r < rows ? units.scale : 0.0f;
+        out.offsets[half][r] = r < rows ? units.offset : 0.0f;
+    }
+    const auto load = [](const std::int32_t* from) NIBBLE_LAMBDA_INLINE { return _mm256_load_si256(reinterpret_cast<const __m256i*>(from)); };
+    const auto two_words = [](__m256i first, __m256i second) NIBBLE_LAMBDA_INLINE {
+        return _mm256_or_si256(_mm256_and_si256(first, _mm256_set1_epi32(0xFFFF)), _mm256_slli_epi32(second, 16));
+    };
+    const auto store = [](std::int32_t* to, __m256i v) NIBBLE_LAMBDA_INLINE { _mm256_store_si256(reinterpret_cast<__m256i*>(to), v); };
+    __m256i groups[parts][8];
+#pragma GCC unroll 2
+    for (int part = 0; part < parts; ++part) {
+#pragma GCC unroll 8
+        for (int r = 0; r < 8; ++r) groups[part][r] = load(scales[part][r]);
+        transpose(groups[part]);
+#pragma GCC unroll 8
+        for (int g = 0; g < 8; ++g) store(out.sub_scales[g][part][half], two_words(groups[part][g], groups[part][g]));
+    }
+    if constexpr (has_offsets) {
+#pragma GCC unroll 2
+        for (int part = 0; part < parts; ++part) {
+#pragma GCC unroll 8
+            for (int r = 0; r < 8; ++r) groups[part][r] = load(offsets[part][r]);
+            transpose(groups[part]);
+        }
+#pragma GCC unroll 8
+        for (int i = 0; i < 4 * parts; ++i) {
+            store(out.sub_offsets[i][half], parts == 2 ? two_words(groups[0][i], groups[parts - 1][i]) : two_words(groups[0][2 * i % 8], groups[0][(2 * i + 1) % 8]));
+        }
+    }
+    for_each_group([&]<int Group>() NIBBLE_LAMBDA_INLINE {
+        __m256i codes[8];
+#pragma GCC unroll 8
+        for (int r = 0; r < 8; ++r) codes[r] = decoder<F>::template codes<Group>(runs[r]);
+        transpose(codes);
+#pragma GCC unroll 8
+        for (int k = 0; k < 8; ++k) _mm256_store_si256(reinterpret_cast<__m256i*>(out.codes[Group][k][half]), codes[k]);
+    });
+}
+
+}  // namespace avx2
+NIBBLE_BASELINE_END
+NIBBLE_TARGET_END
+#endif
