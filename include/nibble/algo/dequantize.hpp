@@ -4,6 +4,7 @@
 #include <span>
 
 #include "nibble/algo/executor.hpp"
+#include "nibble/base/float_mode.hpp"
 #include "nibble/format/f32.hpp"
 #include "nibble/kernel/dispatch.hpp"
 #include "nibble/tensor/packed.hpp"
@@ -28,23 +29,23 @@ public:
     }
 
     /// Writes into the caller's memory, which must not overlap the packed rows.
-    /// @return errc::shape_mismatch, size_mismatch, overflow, overlap or invalid_argument; nothing is written then
+    /// @return errc::shape_mismatch, size_mismatch, overflow, overlap or invalid_argument, and nothing is written; errc::executor_failed
     status operator()(packed_view<F> packed, dense_view<float> out) const noexcept {
         if (packed.shape() != out.shape()) return errc::shape_mismatch;
         if (const auto size = packed_bytes<F>(packed.shape()); !size) return size.status();
         if (!packed.valid() || !out.valid()) {
-            const bool null = out.shape().elements() != 0 && (packed.data() == nullptr || out.data() == nullptr);
-            return null ? errc::invalid_argument : errc::size_mismatch;
+            const bool bad_pointer = out.shape().elements() != 0 && (packed.data() == nullptr || !detail::is_usable(out.data()));
+            return bad_pointer ? errc::invalid_argument : errc::size_mismatch;
         }
         if (out.shape().elements() == 0) return {};
         const auto from = packed.bytes();
         const auto to = out.bytes();
         if (from.data() < to.data() + to.size() && to.data() < from.data() + from.size()) return errc::overlap;
         const auto& entry = find_kernel<op::dequantize, F>();
-        detail::for_ranges(threads_, packed.rows(), 1, [&](std::size_t first, std::size_t last) {
+        return detail::for_ranges(threads_, packed.rows(), 1, [&](std::size_t first, std::size_t last) {
+            const plain_float_mode mode;
             entry(packed.data() + first * packed.stride(), last - first, packed.cols(), out.data() + first * out.cols());
         });
-        return {};
     }
 
 private:

@@ -2,9 +2,10 @@
 #pragma once
 
 #include <cmath>
+#include <cstdint>
 #include <span>
 
-#include "nibble/base/config.hpp"
+#include "nibble/base/bits.hpp"
 
 NIBBLE_NAMESPACE_BEGIN
 
@@ -29,15 +30,16 @@ public:
         // Eight sums of their own: exact enough for any length, and quick without special instructions.
         constexpr std::size_t lanes = 8;
         double error[lanes] = {}, aa[lanes] = {}, bb[lanes] = {}, ab[lanes] = {};
-        double largest = 0;
+        std::uint64_t largest = 0;
         const auto one = [&](std::size_t i, std::size_t lane) {
             const double a = static_cast<double>(original[i]), b = static_cast<double>(decoded[i]), e = a - b;
             error[lane] += e * e;
             aa[lane] += a * a;
             bb[lane] += b * b;
             ab[lane] += a * b;
-            const double magnitude = e < 0 ? -e : e;
-            if (magnitude > largest || magnitude != magnitude) largest = magnitude;  // a NaN stays
+            // Bits of magnitudes order like their values, and a NaN, above all of them, stays: also under -ffast-math.
+            const std::uint64_t magnitude = bit_cast<std::uint64_t>(e) & ~(std::uint64_t{1} << 63);
+            if (magnitude > largest) largest = magnitude;
         };
         std::size_t i = 0;
         for (; i + lanes <= original.size(); i += lanes) {
@@ -50,7 +52,7 @@ public:
             bb_ += bb[lane];
             ab_ += ab[lane];
         }
-        if (largest > largest_ || largest != largest) largest_ = largest;
+        if (largest > largest_) largest_ = largest;
         count_ += original.size();
     }
     /// Adds what another part of the tensor gave.
@@ -59,7 +61,7 @@ public:
         aa_ += other.aa_;
         bb_ += other.bb_;
         ab_ += other.ab_;
-        if (other.largest_ > largest_ || other.largest_ != other.largest_) largest_ = other.largest_;
+        if (other.largest_ > largest_) largest_ = other.largest_;
         count_ += other.count_;
     }
     /// The error of all that was added; zeros if nothing was.
@@ -67,15 +69,16 @@ public:
         if (count_ == 0) return {};
         distortion_report r;
         r.rmse = std::sqrt(error_ / static_cast<double>(count_));
-        r.sqnr_db = error_ > 0 ? 10.0 * std::log10(aa_ / error_) : (error_ == 0 ? HUGE_VAL : error_);
+        r.sqnr_db = bit_cast<std::uint64_t>(error_) == 0 ? HUGE_VAL : 10.0 * std::log10(aa_ / error_);
         const double norms = std::sqrt(aa_) * std::sqrt(bb_);
         r.cosine = norms > 0 ? ab_ / norms : (aa_ == bb_ ? 1.0 : 0.0);
-        r.max_abs = largest_;
+        r.max_abs = bit_cast<double>(largest_);
         return r;
     }
 
 private:
-    double error_ = 0, aa_ = 0, bb_ = 0, ab_ = 0, largest_ = 0;
+    double error_ = 0, aa_ = 0, bb_ = 0, ab_ = 0;
+    std::uint64_t largest_ = 0;  // bits of the largest magnitude
     std::size_t count_ = 0;
 };
 

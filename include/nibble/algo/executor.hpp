@@ -1,12 +1,14 @@
 // Who runs the pieces of an operation. nibble starts no thread of its own accord: the default runs everything in the calling thread.
 #pragma once
 
+#include <atomic>
 #include <concepts>
 #include <cstddef>
 #include <memory>
 #include <type_traits>
 
 #include "nibble/base/config.hpp"
+#include "nibble/base/result.hpp"
 
 NIBBLE_NAMESPACE_BEGIN
 
@@ -17,7 +19,8 @@ public:
     template <class Fn>
         requires(!std::same_as<std::remove_cvref_t<Fn>, task>)
     NIBBLE_INLINE explicit task(Fn& fn) noexcept
-        : context_(std::addressof(fn)), call_([](void* context, std::size_t i) { (*static_cast<Fn*>(context))(i); }) {}
+        : context_(const_cast<void*>(static_cast<const void*>(std::addressof(fn)))),
+          call_([](void* context, std::size_t i) { (*static_cast<Fn*>(context))(i); }) {}
     /// Does piece i.
     NIBBLE_INLINE void operator()(std::size_t i) const { call_(context_, i); }
 
@@ -48,8 +51,8 @@ public:
         : context_(const_cast<void*>(static_cast<const void*>(std::addressof(run)))),
           call_([](void* context, std::size_t count, task piece) { (*static_cast<std::remove_reference_t<Run>*>(context))(count, piece); }) {
         if constexpr (requires { static_cast<std::size_t>(run.concurrency()); }) {
-            concurrency_ = static_cast<std::size_t>(run.concurrency());
-            if (concurrency_ == 0) concurrency_ = 1;
+            const auto wanted = static_cast<std::size_t>(run.concurrency());
+            concurrency_ = wanted == 0 ? 1 : wanted < most_threads ? wanted : most_threads;
         } else {
             concurrency_ = 16;
         }
@@ -69,6 +72,8 @@ public:
     }
 
 private:
+    static constexpr std::size_t most_threads = 4096;  // what exceeds it is a mistake, such as -1
+
     void* context_ = nullptr;
     void (*call_)(void*, std::size_t, task) = nullptr;
     std::size_t concurrency_ = 1;
@@ -76,19 +81,35 @@ private:
 
 namespace detail {
 /// Splits 0 .. count - 1 into ranges whose length is a multiple of `step`, enough of them to balance, and runs fn(first, last).
+/// @return errc::executor_failed if the executor threw, or ran more or fewer pieces than there are
 template <class Fn>
-NIBBLE_INLINE void for_ranges(const executor& threads, std::size_t count, std::size_t step, Fn&& fn) {
+NIBBLE_INLINE status for_ranges(const executor& threads, std::size_t count, std::size_t step, Fn&& fn) noexcept {
     const std::size_t steps = count / step + (count % step != 0 ? 1 : 0);
     if (threads.concurrency() == 1 || steps <= 1) {
         if (count != 0) fn(std::size_t{0}, count);
-        return;
+        return {};
     }
     const std::size_t wanted = 8 * threads.concurrency();
     const std::size_t length = (steps + wanted - 1) / wanted * step;
-    threads(count / length + (count % length != 0 ? 1 : 0), [&](std::size_t i) {
-        const std::size_t first = i * length;
-        fn(first, count - first < length ? count : first + length);
-    });
+    const std::size_t pieces = count / length + (count % length != 0 ? 1 : 0);
+    std::atomic<std::size_t> done{0};
+    const auto piece = [&](std::size_t i) {
+        if (i < pieces) {
+            const std::size_t first = i * length;
+            fn(first, count - first < length ? count : first + length);
+        }
+        done.fetch_add(1, std::memory_order_relaxed);
+    };
+#if defined(__cpp_exceptions)
+    try {
+        threads(pieces, piece);
+    } catch (...) {
+        return errc::executor_failed;
+    }
+#else
+    threads(pieces, piece);
+#endif
+    return done.load(std::memory_order_relaxed) == pieces ? status() : status(errc::executor_failed);
 }
 }  // namespace detail
 

@@ -26,11 +26,13 @@ status multiply(std::size_t rows, std::size_t cols, const float* x, std::size_t 
     auto memory = aligned_buffer::make(entry.workspace(count, cols));
     if (!memory) return memory.status();
     std::byte* workspace = memory->data();
-    detail::for_ranges(threads, count, op::linear::prepare_step,
-               [&](std::size_t first, std::size_t last) { entry.prepare(x, first, last, count, cols, workspace); });
-    detail::for_ranges(threads, rows, op::linear::row_step,
-               [&](std::size_t first, std::size_t last) { run(entry, first, last - first, static_cast<const std::byte*>(workspace)); });
-    return {};
+    const status prepared = detail::for_ranges(threads, count, op::linear::prepare_step, [&](std::size_t first, std::size_t last) {
+        entry.prepare(x, first, last, count, cols, workspace);
+    });
+    if (!prepared) return prepared;
+    return detail::for_ranges(threads, rows, op::linear::row_step, [&](std::size_t first, std::size_t last) {
+        run(entry, first, last - first, static_cast<const std::byte*>(workspace));
+    });
 }
 
 template <class W>
@@ -47,7 +49,7 @@ status check_product(const W& w, dense_view<const float> x, dense_view<float> y)
 /// y[n][rows] = x[n][cols] W^T; x and y row-major, not overlapping.
 /// Integer kernels round x to 8 bits in groups of 32 columns, or of 256 for formats with blocks of 256: an element of y differs from the exact
 /// product by at most sum over groups of (largest |x| of the group / 254) * sum |w|, and by float rounding. The reference level does not round x.
-/// @return errc::shape_mismatch, invalid_argument (sizes, null), overlap, out_of_memory
+/// @return errc::shape_mismatch, invalid_argument (sizes, null), overlap, out_of_memory, executor_failed
 template <any_format F>
 status gemm(packed_view<F> w, dense_view<const float> x, dense_view<float> y, executor threads = {}) noexcept {
     if (const status fine = internal::check_product(w, x, y); !fine) return fine;

@@ -58,7 +58,7 @@ NIBBLE_NAMESPACE_END
 NIBBLE_BASELINE_BEGIN
 
 /// Brings packed rows into panel order.
-/// @return errc::invalid_argument (null, wrong size), overflow, out_of_memory
+/// @return errc::invalid_argument (null, wrong size), overflow, out_of_memory, executor_failed
 template <any_format F>
 result<panel_tensor<F>> repack(packed_view<F> w, executor threads = {}) noexcept {
     if (!w.valid()) return errc::invalid_argument;
@@ -73,12 +73,13 @@ result<panel_tensor<F>> repack(packed_view<F> w, executor threads = {}) noexcept
     if constexpr (affine_format<F>) {
         const auto fill = find_kernel<op::fill_panel, F>();
         const std::size_t panel_bytes = panel::bytes(panel::rows, w.cols(), F::parts);
-        detail::for_ranges(threads, w.rows(), panel::rows, [&](std::size_t first, std::size_t last) {
+        const status filled = detail::for_ranges(threads, w.rows(), panel::rows, [&](std::size_t first, std::size_t last) {
             for (std::size_t r = first; r < last; r += panel::rows) {
                 const std::size_t here = (std::min)(panel::rows, last - r);
                 fill(w.data() + r * w.stride(), here, w.cols(), 0, divide_up(w.cols(), panel::run) * panel::run, out + r / panel::rows * panel_bytes);
             }
         });
+        if (!filled) return filled;
     }
     if (!w.bytes().empty()) std::memcpy(out + panels, w.data(), w.bytes().size());
     return panel_tensor<F>(std::move(*memory), w.shape());

@@ -7,6 +7,7 @@
 #include <span>
 
 #include "nibble/algo/executor.hpp"
+#include "nibble/base/float_mode.hpp"
 #include "nibble/kernel/dispatch.hpp"
 #include "nibble/tensor/packed.hpp"
 #include "nibble/tensor/shape.hpp"
@@ -22,7 +23,8 @@ enum class nonfinite : std::uint8_t {
 /// How to quantize. The default is what ggml does, in the calling thread.
 struct quantize_options {
     search how = search::reference;  ///< effort that goes into scales and codes
-    std::span<const float> importance = {};     ///< one weight a column (finite, not negative), or empty
+    std::span<const float> importance = {};     ///< one weight a column (finite, not negative), or empty; left out in a row where the
+                                                ///< search overflows with it
     nonfinite on_nonfinite = nonfinite::error;  ///< what to do with NaN, infinities and oversized values
     executor threads = {};  ///< who works; by default the calling thread
 };
@@ -38,6 +40,12 @@ template <class F>
 NIBBLE_INLINE constexpr float safe_magnitude() noexcept {
     if constexpr (checks_scales<F>) return F::safe_magnitude;
     else return 3.402823466e38f;
+}
+
+/// No format with an fp16 scale holds a larger magnitude: its levels are products of codes below 4096. Searches would overflow.
+template <class F>
+NIBBLE_INLINE constexpr float largest_magnitude() noexcept {
+    return safe_magnitude<F>() < 0x1p30f ? 0x1p30f : 3.402823466e38f;
 }
 
 /// True if no scale in these packed rows is NaN or infinite.
@@ -88,22 +96,35 @@ public:
 private:
     status encode(const float* values, std::size_t rows, std::byte* out) noexcept {
         const std::uint32_t largest = find_kernel<op::magnitude, F>()(values, rows * cols_);
-        const bool clean = largest < 0x7F800000u;
-        if (clean && largest <= bit_cast<std::uint32_t>(safe_magnitude<F>())) return write(values, rows, out);
-        const bool clamp = options_.on_nonfinite == nonfinite::clamp;
+        const bool clean = largest < 0x7F800000u, clamp = options_.on_nonfinite == nonfinite::clamp;
+        if (clean && largest <= bit_cast<std::uint32_t>(safe_magnitude<F>())) {
+            if (const status done = write(values, rows, out); !done) return done;
+            if (options_.importance.empty() || scales_are_finite<F>(out, rows * (padded_ / F::block_size))) return {};
+        }
         if (!clean && !clamp) return errc::nonfinite;
         for (std::size_t r = 0; r < rows; ++r, values += cols_, out += bytes_) {
             // Large but finite values often work: the scale decides.
-            if (find_kernel<op::magnitude, F>()(values, cols_) < 0x7F800000u) {
-                if (const status done = write(values, 1, out); !done) return done;
-                if (scales_are_finite<F>(out, padded_ / F::block_size)) continue;
-                if (!clamp) return errc::out_of_range;
-            }
+            status done = errc::out_of_range;
+            if (find_kernel<op::magnitude, F>()(values, cols_) <= bit_cast<std::uint32_t>(largest_magnitude<F>())) done = write_row(values, out);
+            if (done) continue;
+            if (done.error() != errc::out_of_range || !clamp) return done;
             if (const status room = reserve(); !room) return room;
             clamp_row(values, row_.floats(), cols_, safe_magnitude<F>());
-            if (const status done = write(row_.floats(), 1, out); !done) return done;
+            if (done = write_row(row_.floats(), out); !done) return done;
         }
         return {};
+    }
+
+    /// One row whose scales are finite afterwards; importance with which the search overflows is left out.
+    status write_row(const float* values, std::byte* out) noexcept {
+        status done;
+        for (weighted_ = !options_.importance.empty();; weighted_ = false) {
+            done = write(values, 1, out);
+            if (done && !scales_are_finite<F>(out, padded_ / F::block_size)) done = errc::out_of_range;
+            if (done.error() != errc::out_of_range || !weighted_) break;
+        }
+        weighted_ = true;
+        return done;
     }
 
     status write(const float* values, std::size_t rows, std::byte* out) noexcept {
@@ -145,12 +166,13 @@ private:
         return {};
     }
     const float* importance() noexcept {
-        if (options_.importance.empty()) return nullptr;
+        if (options_.importance.empty() || !weighted_) return nullptr;
         return padded_ == cols_ ? options_.importance.data() : row_.floats() + padded_;
     }
 
     const quantize_options& options_;
     std::size_t cols_, bytes_, padded_;
+    bool weighted_ = true;  // use the importance, if there is any
     aligned_buffer row_;
 };
 
@@ -193,8 +215,8 @@ public:
         if (x.shape() != out.shape()) return errc::shape_mismatch;
         if (const auto size = packed_bytes<F>(x.shape()); !size) return size.status();
         if (!x.valid() || !out.valid()) {
-            const bool null = x.shape().elements() != 0 && (x.data() == nullptr || out.data() == nullptr);
-            return null ? errc::invalid_argument : errc::size_mismatch;
+            const bool bad_pointer = x.shape().elements() != 0 && (!detail::is_usable(x.data()) || out.data() == nullptr);
+            return bad_pointer ? errc::invalid_argument : errc::size_mismatch;
         }
         if (const status fine = internal::check_importance(options_, x.cols()); !fine) return fine;
         if (x.shape().elements() == 0) return {};
@@ -202,13 +224,14 @@ public:
 
         std::atomic<bool> failed{false};
         status why;
-        detail::for_ranges(options_.threads, x.rows(), 1, [&](std::size_t first, std::size_t last) {
+        const status ran = detail::for_ranges(options_.threads, x.rows(), 1, [&](std::size_t first, std::size_t last) {
             if (failed.load(std::memory_order_relaxed)) return;
+            const plain_float_mode mode;
             internal::row_quantizer<F> rows(x.cols(), options_);
             const status done = rows.run(x.data() + first * x.cols(), last - first, out.data() + first * out.stride());
             if (!done && !failed.exchange(true)) why = status(done.error(), done.message(), done.where() + first * x.cols());
         });
-        return why;
+        return why ? ran : why;
     }
 
 private:
@@ -218,14 +241,16 @@ private:
 /// Packs src[rows][cols] into dst.
 /// @param src  exactly rows * cols floats
 /// @param dst  exactly rows * row_bytes<F>(cols) bytes, at any address, not overlapping src
-/// @return errc::size_mismatch, overflow, overlap, invalid_argument (null), nonfinite, out_of_range, bad_importance, out_of_memory
+/// @return errc::size_mismatch, overflow, overlap, invalid_argument (null or unaligned floats), nonfinite, out_of_range, bad_importance,
+///         out_of_memory, executor_failed
 template <any_format F>
 status quantize(std::span<const float> src, std::span<std::byte> dst, shape s, quantize_options options = {}) noexcept {
     return quantizer<F>(options)(dense_view<const float>(src, s), packed_span<F>(dst, s));
 }
 
 /// Packs the floats of `buffer` into the front of the same memory; what lies behind the packed rows is unspecified afterwards.
-/// The input is checked before anything is overwritten, so an error leaves the floats as they were.
+/// The input is checked before anything is overwritten, so an error leaves the floats as they were, but for errc::executor_failed
+/// and errc::out_of_memory.
 /// @param buffer exactly rows * cols floats
 /// @return a view into `buffer`; errc::invalid_argument if a packed row is longer than a row of floats (a few columns in a large block),
 ///         and the errors of quantize()
@@ -235,7 +260,7 @@ result<packed_view<F>> quantize_in_place(std::span<float> buffer, shape s, quant
     if (!size) return size.status();
     if (buffer.size() != s.elements()) return errc::size_mismatch;
     if (s.elements() == 0) return packed_view<F>(reinterpret_cast<const std::byte*>(buffer.data()), nibble::shape{s.rows, s.cols});
-    if (buffer.data() == nullptr) return errc::invalid_argument;
+    if (!detail::is_usable(buffer.data())) return errc::invalid_argument;
     const std::size_t bytes = row_bytes<F>(s.cols);
     if (bytes > s.cols * sizeof(float)) {
         return status(errc::invalid_argument, "a packed row is longer than its floats: use quantize() with separate memory");

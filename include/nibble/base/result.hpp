@@ -26,6 +26,7 @@ enum class errc : std::uint8_t {
     bad_importance,    ///< importance of the wrong length, negative, NaN or infinite
     out_of_memory,     ///< an allocation failed
     unsupported_type,  ///< a format id that this build does not know, or one that cannot do what was asked
+    executor_failed,   ///< the executor threw an exception, or did not run every piece exactly once
     // files
     truncated,            ///< the file ends before the data that it announces
     bad_magic,            ///< not a file of this kind
@@ -61,6 +62,7 @@ NIBBLE_INLINE constexpr std::string_view describe(errc code) noexcept {
         case errc::bad_importance: return "importance must hold one finite, non-negative weight a column";
         case errc::out_of_memory: return "out of memory: pass your own memory or smaller pieces";
         case errc::unsupported_type: return "unsupported tensor type: see the list of formats in the README";
+        case errc::executor_failed: return "the executor failed: it must call each piece once and return when all are done";
         case errc::truncated: return "the file is truncated: fetch or write it again";
         case errc::bad_magic: return "not a file of the expected kind: check the path";
         case errc::unsupported_version: return "unsupported file version: convert the file with a current tool";

@@ -29,8 +29,14 @@
 #define NIBBLE_TARGET_BEGIN(features) NIBBLE_PRAGMA(clang attribute push(__attribute__((target(features))), apply_to = function))
 #define NIBBLE_TARGET_END _Pragma("clang attribute pop")
 #if defined(NIBBLE_X86)
+#if defined(__FAST_MATH__)
+// contract(off) alone is not enough: the code generator fuses and estimates all the same, but not where operations may trap.
+#define NIBBLE_EXACT_BEGIN \
+    _Pragma("float_control(push)") _Pragma("float_control(precise, on)") _Pragma("clang fp contract(off)") _Pragma("clang fp exceptions(maytrap)")
+#else
 #define NIBBLE_EXACT_BEGIN \
     _Pragma("float_control(push)") _Pragma("float_control(precise, on)") _Pragma("clang fp contract(off)")
+#endif
 #define NIBBLE_EXACT_END _Pragma("float_control(pop)")
 #else
 // Clang knows float_control on few targets; without it the rest of the translation unit loses contraction, which is only speed.

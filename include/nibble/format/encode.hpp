@@ -17,6 +17,7 @@
 #include <cstdint>
 #include <span>
 
+#include "nibble/base/float_mode.hpp"
 #include "nibble/base/lane_order.hpp"
 #include "nibble/format/concepts.hpp"
 
@@ -149,6 +150,7 @@ NIBBLE_BASELINE_BEGIN
 /// Encodes one block with the one-lane search. Never inlined: GCC would fuse products and sums wherever the caller allows it.
 template <searched_format F>
 __attribute__((noinline)) void encode_block(const float* values, typename F::block& packed) noexcept {
+    const plain_float_mode mode;
     encode_blocks<F, 1>(values, 1, 1, nullptr, &packed);
 }
 

@@ -2,7 +2,9 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <span>
+#include <type_traits>
 
 #include "nibble/base/bits.hpp"
 #include "nibble/base/config.hpp"
@@ -22,6 +24,15 @@ struct shape {
     /// Same rows and columns.
     NIBBLE_INLINE friend constexpr bool operator==(shape, shape) noexcept = default;
 };
+
+namespace detail {
+/// A pointer that elements may be read through: neither null nor between two of them.
+template <class T>
+NIBBLE_INLINE constexpr bool is_usable(const T* data) noexcept {
+    if (std::is_constant_evaluated()) return data != nullptr;
+    return data != nullptr && reinterpret_cast<std::uintptr_t>(data) % alignof(T) == 0;
+}
+}  // namespace detail
 
 /// Floats that lie row by row without gaps; T is `float` or `const float`. Owns nothing.
 template <class T>
@@ -52,11 +63,12 @@ public:
     /// The same as bytes.
     NIBBLE_INLINE std::span<const std::byte> bytes() const noexcept { return std::as_bytes(elements()); }
 
-    /// The shape fits in memory and agrees with the span that the view was made of, and there is data unless the shape is empty.
+    /// The shape fits in memory and agrees with the span that the view was made of, and unless the shape is empty there is data, aligned for
+    /// its type.
     NIBBLE_INLINE constexpr bool valid() const noexcept {
         std::size_t count = 0, size = 0;
         if (!checked_multiply(shape_.rows, shape_.cols, count) || !checked_multiply(count, sizeof(T), size)) return false;
-        return (count == 0 || data_ != nullptr) && (size_ == unknown || size_ == count);
+        return (count == 0 || detail::is_usable(data_)) && (size_ == unknown || size_ == count);
     }
 
 private:
