@@ -84,6 +84,35 @@ TEST_CASE("products stay within their bound") {
     });
 }
 
+TEST_CASE("many columns, prepared by several threads, stay within the bound") {
+    nibble::thread_pool pool(3);
+    support::for_each_format(nibble::format_list<nibble::q4_1, nibble::q6_k, nibble::q2_k>{}, [&](auto format) {
+        using F = decltype(format);
+        const std::size_t rows = 18, cols = 512;
+        const auto w = noise(rows * cols, 0.02f, 6);
+        const auto packed = nibble::quantizer<F>{}({w.data(), nibble::shape{rows, cols}});
+        REQUIRE(static_cast<bool>(packed));
+        std::vector<float> decoded(rows * cols);
+        REQUIRE(static_cast<bool>(nibble::dequantize(packed->view(), std::span(decoded))));
+        for (const std::size_t count : {127u, 128u, 129u, 300u}) {
+            const auto x = noise(count * cols, 1.0f, 7);
+            support::for_each_level([&](nibble::isa level) {
+                std::vector<float> y(count * rows, -1.0f);
+                const nibble::dense_view<const float> in(x.data(), nibble::shape{count, cols});
+                REQUIRE(static_cast<bool>(nibble::gemm(*packed, in, nibble::dense_view<float>(y.data(), nibble::shape{count, rows}), pool)));
+                double worst = 0;
+                for (std::size_t i = 0; i < count * rows; ++i) {
+                    const product p = multiply(&decoded[i % rows * cols], &x[i / rows * cols], cols, F::block_size == 256 ? 256 : 32);
+                    const double error = std::fabs(static_cast<double>(y[i]) - p.exact) / p.bound;
+                    if (!(error <= worst)) worst = error;
+                }
+                INFO(F::name << " at " << nibble::name_of(level) << ", " << count << " columns");
+                CHECK(worst <= 1.0);
+            });
+        }
+    });
+}
+
 TEST_CASE("threads change nothing in a product") {
     const std::size_t rows = 133, cols = 512, count = 50;
     const auto w = noise(rows * cols, 0.02f, 3), x = noise(count * cols, 1.0f, 4);

@@ -44,10 +44,12 @@
 #define NIBBLE_EXACT_END
 #endif
 #else
-// -Wpsabi: vectors are passed by value, but never out of line.
+// -Wpsabi: vectors are passed by value, but never out of line. -Wuninitialized, -Wmaybe-uninitialized: GCC 12 warns of
+// its own AVX-512 intrinsics.
 #define NIBBLE_TARGET_BEGIN(features) \
     _Pragma("GCC push_options") NIBBLE_PRAGMA(GCC target(features)) \
-    _Pragma("GCC diagnostic push") _Pragma("GCC diagnostic ignored \"-Wpsabi\"")
+    _Pragma("GCC diagnostic push") _Pragma("GCC diagnostic ignored \"-Wpsabi\"") \
+    _Pragma("GCC diagnostic ignored \"-Wuninitialized\"") _Pragma("GCC diagnostic ignored \"-Wmaybe-uninitialized\"")
 #define NIBBLE_TARGET_END _Pragma("GCC diagnostic pop") _Pragma("GCC pop_options")
 #define NIBBLE_EXACT_BEGIN \
     _Pragma("GCC push_options") _Pragma("GCC optimize(\"fp-contract=off\", \"no-fast-math\")") \

@@ -19,6 +19,17 @@ namespace avx2 {
 template <class F>
 concept gives_strips = requires(const std::byte* run, __m256i (&v)[8]) { decoder<F>::strips(run, v); };
 
+/// Strips of four groups, all even or all odd.
+NIBBLE_INLINE void make_strips(__m256i a, __m256i b, __m256i c, __m256i d, __m256i* v) noexcept {
+    const __m256i ab[2] = {_mm256_unpacklo_epi32(a, b), _mm256_unpackhi_epi32(a, b)};
+    const __m256i cd[2] = {_mm256_unpacklo_epi32(c, d), _mm256_unpackhi_epi32(c, d)};
+#pragma GCC unroll 2
+    for (int i = 0; i < 2; ++i) {
+        v[i] = _mm256_permute2x128_si256(ab[i], cd[i], 0x20);
+        v[i + 2] = _mm256_permute2x128_si256(ab[i], cd[i], 0x31);
+    }
+}
+
 /// The strips of a run.
 template <class F>
 NIBBLE_INLINE void load_strips(const std::byte* run, __m256i (&v)[8]) noexcept {
@@ -26,15 +37,8 @@ NIBBLE_INLINE void load_strips(const std::byte* run, __m256i (&v)[8]) noexcept {
         decoder<F>::strips(run, v);
     } else {
         const auto half = [&]<int Odd>() NIBBLE_LAMBDA_INLINE {
-            const __m256i a = decoder<F>::template codes<Odd>(run), b = decoder<F>::template codes<Odd + 2>(run);
-            const __m256i c = decoder<F>::template codes<Odd + 4>(run), d = decoder<F>::template codes<Odd + 6>(run);
-            const __m256i ab[2] = {_mm256_unpacklo_epi32(a, b), _mm256_unpackhi_epi32(a, b)};
-            const __m256i cd[2] = {_mm256_unpacklo_epi32(c, d), _mm256_unpackhi_epi32(c, d)};
-#pragma GCC unroll 2
-            for (int i = 0; i < 2; ++i) {
-                v[4 * Odd + i] = _mm256_permute2x128_si256(ab[i], cd[i], 0x20);
-                v[4 * Odd + i + 2] = _mm256_permute2x128_si256(ab[i], cd[i], 0x31);
-            }
+            make_strips(decoder<F>::template codes<Odd>(run), decoder<F>::template codes<Odd + 2>(run), decoder<F>::template codes<Odd + 4>(run),
+                        decoder<F>::template codes<Odd + 6>(run), v + 4 * Odd);
         };
         half.template operator()<0>();
         half.template operator()<1>();

@@ -1,0 +1,191 @@
+// Float rows in the form that the integer products of AVX-512 read: groups of 32 codes of 8 bits with one scale, and the sums that pair with
+// the weights' zero points or offsets.
+//
+// Few rows, each by itself, run by run (activation_run):
+//   codes  [256]        in strips (avx2/decode/strips.hpp)
+//   scales [8] fp32     largest magnitude of a group / 127
+//   sums   [parts][8]   int32: -zero * sum of the codes of a part, where an accumulator of integer products starts;
+//                       for formats with offsets fp32: scale * sum of the codes
+// Many rows, in blocks of `width` rows:
+//   scales [groups][width], sums [parts][groups][width], codes [groups][width][32] in the order of the elements
+// Rows are padded to whole runs with zeros.
+#pragma once
+
+#include "nibble/kernel/avx512/decode.hpp"
+#include "nibble/kernel/op.hpp"
+
+#if defined(NIBBLE_X86)
+NIBBLE_TARGET_BEGIN_AVX512
+NIBBLE_BASELINE_BEGIN
+namespace avx512 {
+
+/// Float rows up to which products go along each packed row (gemv.hpp); more let sixteen packed rows share a register (panel.hpp).
+inline constexpr std::size_t few = 6;
+/// Rows of a block, at most: its codes stay in the L2 cache and its sums in L1.
+inline constexpr std::size_t widest = 128;
+
+/// Rows of a block: blocks of equal width waste least.
+NIBBLE_INLINE constexpr std::size_t width_for(std::size_t count) noexcept { return divide_up(count, divide_up(count, widest)); }
+NIBBLE_INLINE constexpr std::size_t runs_of(std::size_t cols) noexcept { return divide_up(cols, run_size); }
+
+/// A run of one of few rows.
+template <std::size_t Parts>
+struct activation_run {
+    std::int8_t codes[run_size];
+    float scales[8];
+    std::int32_t sums[Parts][8];
+};
+
+/// Bytes of one row, in either form.
+template <std::size_t Parts>
+NIBBLE_INLINE constexpr std::size_t activation_bytes(std::size_t cols) noexcept {
+    return runs_of(cols) * sizeof(activation_run<Parts>);
+}
+
+/// Where the arrays of a block are.
+struct block {
+    float* scales;
+    std::int32_t* sums;  ///< of part p: sums + p * groups * width
+    std::int8_t* codes;
+    std::size_t width, groups;
+};
+
+/// The block that starts at float row `first` of `count`.
+template <std::size_t Parts>
+NIBBLE_INLINE block block_at(const std::byte* workspace, std::size_t first, std::size_t count, std::size_t cols) noexcept {
+    const std::size_t full = width_for(count), width = count - first < full ? count - first : full, groups = 8 * runs_of(cols);
+    auto* scales = reinterpret_cast<float*>(const_cast<std::byte*>(workspace) + first * activation_bytes<Parts>(cols));
+    auto* sums = reinterpret_cast<std::int32_t*>(scales + groups * width);
+    return {scales, sums, reinterpret_cast<std::int8_t*>(sums + Parts * groups * width), width, groups};
+}
+
+/// Lane i: the largest element of v[i].
+NIBBLE_INLINE __m256i largest_of_each(const __m512i (&v)[8]) noexcept {
+    __m512i pairs[4], quads[2];
+#pragma GCC unroll 4
+    for (int i = 0; i < 4; ++i) {
+        pairs[i] = _mm512_max_epi32(_mm512_unpacklo_epi32(v[2 * i], v[2 * i + 1]), _mm512_unpackhi_epi32(v[2 * i], v[2 * i + 1]));
+    }
+#pragma GCC unroll 2
+    for (int i = 0; i < 2; ++i) {
+        quads[i] = _mm512_max_epi32(_mm512_unpacklo_epi64(pairs[2 * i], pairs[2 * i + 1]), _mm512_unpackhi_epi64(pairs[2 * i], pairs[2 * i + 1]));
+    }
+    const __m512i eights = _mm512_max_epi32(_mm512_shuffle_i32x4(quads[0], quads[1], 0x88), _mm512_shuffle_i32x4(quads[0], quads[1], 0xDD));
+    // 128 bits each: half of the first four, the other half, half of the last four, the other half.
+    const __m512i all = _mm512_max_epi32(eights, _mm512_shuffle_i32x4(eights, eights, 0xB1));
+    return _mm512_castsi512_si256(_mm512_shuffle_i32x4(all, all, 0x08));
+}
+
+/// 256 quantized floats.
+template <std::size_t Parts>
+struct quantized_run {
+    __m256i codes[8];     ///< of each group, in the order of the elements
+    __m256i strips[8];    ///< the same in strips
+    __m256 scales;        ///< lane g: of group g
+    __m256i sums[Parts];  ///< of the codes of a part, as many lanes
+};
+
+template <std::size_t Parts>
+NIBBLE_INLINE void quantize_run(const float* x, quantized_run<Parts>& out) noexcept {
+    // Magnitudes order like their bits, NaN above infinity, so that neither is lost.
+    const auto bits = [x](int i) NIBBLE_LAMBDA_INLINE {
+        return _mm512_and_si512(_mm512_loadu_si512(x + 16 * i), _mm512_set1_epi32(0x7FFFFFFF));
+    };
+    __m512i most[8];
+#pragma GCC unroll 8
+    for (int g = 0; g < 8; ++g) most[g] = _mm512_max_epi32(bits(2 * g), bits(2 * g + 1));
+    const __m256i largest_bits = largest_of_each(most);
+    const __m256 largest = _mm256_castsi256_ps(largest_bits);
+    // Below 2^-115 an inverse could overflow; such a group is zero for every purpose.
+    const __mmask8 usable = _mm256_cmpgt_epi32_mask(largest_bits, _mm256_set1_epi32(12 << 23));
+    out.scales = _mm256_maskz_mul_ps(usable, largest, _mm256_set1_ps(1.0f / 127.0f));
+    alignas(32) float inverse[8];
+    _mm256_store_ps(inverse, _mm256_maskz_div_ps(usable, _mm256_set1_ps(127.0f), largest));
+#pragma GCC unroll 8
+    for (int g = 0; g < 8; ++g) {
+        const __m512 factor = _mm512_set1_ps(inverse[g]);
+        const __m512i low = _mm512_cvtps_epi32(_mm512_mul_ps(_mm512_loadu_ps(x + 32 * g), factor));
+        const __m512i high = _mm512_cvtps_epi32(_mm512_mul_ps(_mm512_loadu_ps(x + 32 * g + 16), factor));
+        out.codes[g] = _mm256_inserti128_si256(_mm256_castsi128_si256(_mm512_cvtsepi32_epi8(low)), _mm512_cvtsepi32_epi8(high), 1);
+    }
+    const auto& c = out.codes;
+    avx2::make_strips(c[0], c[2], c[4], c[6], out.strips);
+    avx2::make_strips(c[1], c[3], c[5], c[7], out.strips + 4);
+    constexpr int count = 4 / static_cast<int>(Parts);
+#pragma GCC unroll 2
+    for (int p = 0; p < static_cast<int>(Parts); ++p) {
+        __m256i even = _mm256_setzero_si256(), odd = even;
+#pragma GCC unroll 4
+        for (int j = p * count; j < (p + 1) * count; ++j) {
+            even = _mm256_dpbusd_epi32(even, _mm256_set1_epi8(1), out.strips[j]);
+            odd = _mm256_dpbusd_epi32(odd, _mm256_set1_epi8(1), out.strips[j + 4]);
+        }
+        out.sums[p] = avx2::join_strips<32>(even, odd);
+    }
+}
+
+/// op::linear's workspace and prepare.
+template <class F>
+struct activation {
+    static constexpr std::size_t parts = F::parts;
+
+    static std::size_t workspace(std::size_t count, std::size_t cols) noexcept { return count * activation_bytes<parts>(cols); }
+
+    static void prepare(const float* x, std::size_t first, std::size_t last, std::size_t count, std::size_t cols, std::byte* out) noexcept {
+        const std::size_t runs = runs_of(cols);
+        // A run of all rows, then the next runs: what is written then stays together.
+        for (std::size_t i = 0; i < runs; ++i) {
+            for (std::size_t r = first; r < last; ++r) {
+                float padded[run_size];
+                const float* from = x + r * cols + i * run_size;
+                if (const std::size_t left = cols - i * run_size; left < run_size) {
+                    __builtin_memset(padded, 0, sizeof padded);
+                    __builtin_memcpy(padded, from, left * sizeof(float));
+                    from = padded;
+                }
+                quantized_run<parts> run;
+                quantize_run<parts>(from, run);
+                if (count <= few) {
+                    keep(run, reinterpret_cast<activation_run<parts>*>(out + r * activation_bytes<parts>(cols))[i]);
+                } else {
+                    const std::size_t full = width_for(count), at = r % full;
+                    keep(run, block_at<parts>(out, r - at, count, cols), i, at);
+                }
+            }
+        }
+    }
+
+private:
+    /// What a part's sum is kept as.
+    NIBBLE_INLINE static __m256i paired(__m256i sum, __m256 scales) noexcept {
+        constexpr int zero = decoder<F>::zero;
+        if constexpr (zero < 0) return _mm256_castps_si256(_mm256_mul_ps(scales, _mm256_cvtepi32_ps(sum)));
+        else return _mm256_mullo_epi32(sum, _mm256_set1_epi32(-zero));
+    }
+    NIBBLE_INLINE static void keep(const quantized_run<parts>& run, activation_run<parts>& to) noexcept {
+#pragma GCC unroll 8
+        for (std::size_t j = 0; j < 8; ++j) _mm256_storeu_si256(reinterpret_cast<__m256i*>(to.codes + 32 * j), run.strips[j]);
+        _mm256_storeu_ps(to.scales, run.scales);
+#pragma GCC unroll 2
+        for (std::size_t p = 0; p < parts; ++p) _mm256_storeu_si256(reinterpret_cast<__m256i*>(to.sums[p]), paired(run.sums[p], run.scales));
+    }
+    NIBBLE_INLINE static void keep(const quantized_run<parts>& run, const block& to, std::size_t i, std::size_t row) noexcept {
+        float scales[8];
+        std::int32_t sums[parts][8];
+        _mm256_storeu_ps(scales, run.scales);
+#pragma GCC unroll 2
+        for (std::size_t p = 0; p < parts; ++p) _mm256_storeu_si256(reinterpret_cast<__m256i*>(sums[p]), paired(run.sums[p], run.scales));
+        std::size_t at = 8 * i * to.width + row;
+#pragma GCC unroll 8
+        for (std::size_t g = 0; g < 8; ++g, at += to.width) {
+            to.scales[at] = scales[g];
+            for (std::size_t p = 0; p < parts; ++p) to.sums[p * to.groups * to.width + at] = sums[p][g];
+            _mm256_storeu_si256(reinterpret_cast<__m256i*>(to.codes + 32 * at), run.codes[g]);
+        }
+    }
+};
+
+}  // namespace avx512
+NIBBLE_BASELINE_END
+NIBBLE_TARGET_END
+#endif

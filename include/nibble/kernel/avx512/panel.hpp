@@ -1,0 +1,209 @@
+// Panels with AVX-512 (kernel/panel.hpp): filled from any decoder, and multiplied with blocks of activations.
+//
+// A register holds four columns of sixteen rows, so that a broadcast of four activations meets sixteen rows in one vpdpbusd; the broadcast
+// is a memory operand, and no shuffle and no horizontal sum is left in the loop. The eight registers of a group of 32 columns stay where
+// they are while all float rows of the block pass by; the float sums live in the L1 cache.
+#pragma once
+
+#include "nibble/kernel/avx2/panel.hpp"
+#include "nibble/kernel/avx512/activation.hpp"
+
+#if defined(NIBBLE_X86)
+NIBBLE_TARGET_BEGIN_AVX512
+NIBBLE_BASELINE_BEGIN
+namespace avx512 {
+
+/// How far ahead of the products panels are fetched: about six groups.
+inline constexpr std::size_t panel_ahead = 4096;
+
+/// Sixteen rows of eight 32-bit elements, `stride` bytes apart, to eight columns of sixteen, `out_stride` bytes apart.
+NIBBLE_INLINE void transpose(const std::byte* rows, std::size_t stride, std::byte* out, std::size_t out_stride) noexcept {
+    __m512i half[2][4];
+#pragma GCC unroll 2
+    for (std::size_t h = 0; h < 2; ++h) {
+        __m512i v[4], a[4];
+#pragma GCC unroll 4
+        for (std::size_t i = 0; i < 4; ++i) {
+            const auto at = [&](std::size_t r) NIBBLE_LAMBDA_INLINE { return _mm256_load_si256(reinterpret_cast<const __m256i*>(rows + (8 * h + r) * stride)); };
+            v[i] = _mm512_inserti64x4(_mm512_castsi256_si512(at(i)), at(i + 4), 1);
+        }
+        a[0] = _mm512_unpacklo_epi32(v[0], v[1]);
+        a[1] = _mm512_unpackhi_epi32(v[0], v[1]);
+        a[2] = _mm512_unpacklo_epi32(v[2], v[3]);
+        a[3] = _mm512_unpackhi_epi32(v[2], v[3]);
+        half[h][0] = _mm512_unpacklo_epi64(a[0], a[2]);
+        half[h][1] = _mm512_unpackhi_epi64(a[0], a[2]);
+        half[h][2] = _mm512_unpacklo_epi64(a[1], a[3]);
+        half[h][3] = _mm512_unpackhi_epi64(a[1], a[3]);
+    }
+#pragma GCC unroll 4
+    for (std::size_t k = 0; k < 4; ++k) {
+        _mm512_store_si512(out + k * out_stride, _mm512_shuffle_i32x4(half[0][k], half[1][k], 0x88));
+        _mm512_store_si512(out + (k + 4) * out_stride, _mm512_shuffle_i32x4(half[0][k], half[1][k], 0xDD));
+    }
+}
+
+/// Sixteen rows by 256 columns, row by row: codes, and scales (offsets) by part.
+template <std::size_t Factors>
+struct alignas(64) decoded_rows {
+    std::byte codes[panel::rows][run_size];
+    float factors[panel::rows][Factors][8];
+};
+
+/// The same by columns: codes as in a panel, and scales (then offsets) by group and part.
+template <std::size_t Factors>
+struct alignas(64) unpacked_run {
+    std::byte codes[8][panel::code_bytes];
+    float factors[8][Factors][panel::rows];
+};
+
+/// Scales, and offsets where the codes have no zero.
+template <class F>
+inline constexpr std::size_t factors_of = F::parts * (decoder<F>::zero < 0 ? 2 : 1);
+
+/// From rows to columns.
+template <std::size_t Factors>
+[[gnu::noinline]] void transpose_rows(const decoded_rows<Factors>& from, unpacked_run<Factors>& to) noexcept {
+    for (std::size_t g = 0; g < 8; ++g) transpose(from.codes[0] + 32 * g, run_size, to.codes[g], 64);
+    for (std::size_t i = 0; i < Factors; ++i) {
+        transpose(reinterpret_cast<const std::byte*>(from.factors[0][i]), sizeof from.factors[0], reinterpret_cast<std::byte*>(to.factors[0][i]),
+                  sizeof to.factors[0]);
+    }
+}
+
+/// Unpacks run `index` of 1 to 16 packed rows; rows past the end are zeros.
+template <class F>
+NIBBLE_INLINE void unpack(const std::byte* packed, std::size_t rows, std::size_t cols, std::size_t index, unpacked_run<factors_of<F>>& out) noexcept {
+    constexpr std::size_t parts = F::parts;
+    decoded_rows<factors_of<F>> decoded;
+    const std::size_t stride = row_bytes<F>(cols);
+    for (std::size_t r = 0; r < rows; ++r, packed += stride) {
+        std::byte padded[run_bytes<F>];
+        const std::byte* run = avx2::run_at<F>(packed, index, cols, padded);
+#pragma GCC unroll 8
+        for (std::size_t line = 0; line < run_bytes<F>; line += 64) _mm_prefetch(reinterpret_cast<const char*>(run) + run_bytes<F> + line, _MM_HINT_T0);
+        const auto scales = decoder<F>::scales(run);
+#pragma GCC unroll 2
+        for (std::size_t p = 0; p < parts; ++p) {
+            _mm256_store_ps(decoded.factors[r][p], scales.scale[p]);
+            if constexpr (decoder<F>::zero < 0) _mm256_store_ps(decoded.factors[r][parts + p], scales.offset[p]);
+        }
+        for_each_group([&]<int Group>() NIBBLE_LAMBDA_INLINE {
+            _mm256_store_si256(reinterpret_cast<__m256i*>(decoded.codes[r] + 32 * Group), decoder<F>::template codes<Group>(run));
+        });
+    }
+    for (std::size_t r = rows; r < panel::rows; ++r) {
+        __builtin_memset(decoded.codes[r], 0, sizeof decoded.codes[r]);
+        __builtin_memset(decoded.factors[r], 0, sizeof decoded.factors[r]);
+    }
+    transpose_rows(decoded, out);
+}
+
+/// Adds the products of one group with `Count` float rows to their sums. The rows' chains of vpdpbusd are independent and take turns.
+template <std::size_t Parts, bool Offsets, int Count>
+NIBBLE_INLINE void multiply_group(const __m512i (&w)[8], const __m512 (&scale)[Parts], const __m512 (&offset)[Parts], const block& x,
+                                  std::size_t first, float (*sums)[panel::rows]) noexcept {
+    constexpr int steps = 8 / static_cast<int>(Parts);
+    const std::size_t part_stride = x.groups * x.width;
+    const std::int8_t* codes = x.codes + 32 * first;
+    __m512 total[Count];
+#pragma GCC unroll 2
+    for (int p = 0; p < static_cast<int>(Parts); ++p) {
+        const std::int32_t* start = x.sums + static_cast<std::size_t>(p) * part_stride + first;
+        __m512i sum[Count];
+#pragma GCC unroll 4
+        for (int c = 0; c < Count; ++c) sum[c] = Offsets ? _mm512_setzero_si512() : _mm512_set1_epi32(start[c]);
+#pragma GCC unroll 8
+        for (int k = p * steps; k < (p + 1) * steps; ++k) {
+#pragma GCC unroll 4
+            for (int c = 0; c < Count; ++c) {
+                std::int32_t four;
+                __builtin_memcpy(&four, codes + 32 * c + 4 * k, 4);
+                sum[c] = _mm512_dpbusd_epi32(sum[c], w[k], _mm512_set1_epi32(four));
+            }
+        }
+#pragma GCC unroll 4
+        for (int c = 0; c < Count; ++c) {
+            const __m512 product = _mm512_cvtepi32_ps(sum[c]);
+            total[c] = p == 0 ? _mm512_mul_ps(product, scale[0]) : _mm512_fmadd_ps(product, scale[p], total[c]);
+        }
+    }
+#pragma GCC unroll 4
+    for (int c = 0; c < Count; ++c) {
+        float* to = sums[first + static_cast<std::size_t>(c)];
+        __m512 all = _mm512_load_ps(to);
+        if constexpr (Offsets) {
+#pragma GCC unroll 2
+            for (std::size_t p = 0; p < Parts; ++p) {
+                float sum;
+                __builtin_memcpy(&sum, x.sums + p * part_stride + first + static_cast<std::size_t>(c), 4);
+                all = _mm512_fmadd_ps(offset[p], _mm512_set1_ps(sum), all);
+            }
+        }
+        _mm512_store_ps(to, _mm512_fmadd_ps(total[c], _mm512_set1_ps(x.scales[first + static_cast<std::size_t>(c)]), all));
+    }
+}
+
+/// Adds the products of `groups` groups of sixteen rows with all float rows of a block to `sums`. Codes and factors (scales, then offsets)
+/// of a group are in panel order. Panels are read from far away: what lies `Ahead` bytes after a group is fetched with it.
+template <std::size_t Parts, bool Offsets, std::size_t Ahead>
+[[gnu::noinline]] void multiply_groups(const std::byte* codes, std::size_t code_stride, const float* factors, std::size_t factor_stride,
+                                       std::size_t groups, block x, float (*sums)[panel::rows]) noexcept {
+    for (std::size_t g = 0; g < groups; ++g, codes += code_stride, factors += factor_stride) {
+        __m512i w[8];
+        __m512 s[Parts], o[Parts];
+        if constexpr (Ahead != 0) {
+            for (std::size_t line = 0; line < panel::group_bytes(Parts); line += 64) {
+                _mm_prefetch(reinterpret_cast<const char*>(codes) + Ahead + line, _MM_HINT_T0);
+            }
+        }
+#pragma GCC unroll 8
+        for (int k = 0; k < 8; ++k) w[k] = _mm512_load_si512(codes + 64 * k);
+#pragma GCC unroll 2
+        for (std::size_t p = 0; p < Parts; ++p) {
+            s[p] = _mm512_load_ps(factors + p * panel::rows);
+            o[p] = Offsets ? _mm512_load_ps(factors + (Parts + p) * panel::rows) : s[p];
+        }
+        std::size_t c = 0;
+#pragma GCC unroll 1
+        for (; c + 4 <= x.width; c += 4) multiply_group<Parts, Offsets, 4>(w, s, o, x, c, sums);
+#pragma GCC unroll 1
+        for (; c < x.width; ++c) multiply_group<Parts, Offsets, 1>(w, s, o, x, c, sums);
+        x.scales += x.width;
+        x.sums += x.width;
+        x.codes += 32 * x.width;
+    }
+}
+
+/// Stores the sums of `rows` rows.
+NIBBLE_INLINE void store_sums(const float (*sums)[panel::rows], std::size_t width, std::size_t rows, float* y, std::size_t stride) noexcept {
+    const auto mask = static_cast<__mmask16>((1u << rows) - 1);
+    for (std::size_t c = 0; c < width; ++c) _mm512_mask_storeu_ps(y + c * stride, mask, _mm512_load_ps(sums[c]));
+}
+
+}  // namespace avx512
+
+template <affine_format F>
+struct kernel<op::panel_linear, F, isa::avx512> {
+    static void run(const std::byte* panels, std::size_t rows, std::size_t cols, const std::byte* workspace, std::size_t count, float* y,
+                    std::size_t stride) noexcept {
+        constexpr std::size_t parts = F::parts, size = panel::group_bytes(parts);
+        const std::size_t groups = 8 * avx512::runs_of(cols);
+        alignas(64) float sums[avx512::widest][panel::rows];
+        for (std::size_t i = 0; i < count; i += avx512::width_for(count)) {
+            const avx512::block x = avx512::block_at<parts>(workspace, i, count, cols);
+            const std::byte* panel = panels;
+            for (std::size_t r = 0; r < rows; r += panel::rows, panel += groups * size) {
+                __builtin_memset(sums, 0, x.width * sizeof sums[0]);
+                avx512::multiply_groups<parts, (avx512::decoder<F>::zero < 0), avx512::panel_ahead>(panel, size, reinterpret_cast<const float*>(panel + panel::code_bytes),
+                                                                               size / sizeof(float), groups, x, sums);
+                avx512::store_sums(sums, x.width, rows - r < panel::rows ? rows - r : panel::rows, y + i * stride + r, stride);
+            }
+        }
+    }
+    static constexpr op::panel_linear::entry entry{&run, avx512::few + 1};
+};
+
+NIBBLE_BASELINE_END
+NIBBLE_TARGET_END
+#endif
