@@ -1,6 +1,7 @@
 // The avx512 level: what exists in this folder; the rest is inherited from avx2.
 #pragma once
 
+#include "nibble/kernel/avx512/dequantize.hpp"
 #include "nibble/kernel/avx512/linear.hpp"
 #include "nibble/kernel/avx512/panel.hpp"
 #include "nibble/kernel/avx512/quantize.hpp"
