@@ -137,3 +137,74 @@ TEST_CASE("products refuse what does not fit") {
     CHECK(static_cast<bool>(nibble::gemv(*packed, x, y)));
     CHECK(nibble::view<nibble::q8_0>(packed->bytes().first(10), {4, 64}).error() == nibble::errc::size_mismatch);
 }
+
+TEST_CASE("a NaN or an infinity in x reaches all products of its row, and no others") {
+    const std::size_t rows = 5, cols = 300;
+    support::for_each_format([&](auto format) {
+        using F = decltype(format);
+        const auto packed = nibble::quantizer<F>{}({noise(rows * cols, 0.02f, 6).data(), nibble::shape{rows, cols}});
+        REQUIRE(static_cast<bool>(packed));
+        const auto panel = nibble::repack(*packed);
+        REQUIRE(static_cast<bool>(panel));
+        for (const std::size_t count : {1u, 3u, 7u, 13u}) {
+            const auto clean = noise(count * cols, 1.0f, 7);
+            support::for_each_level([&](nibble::isa level) {
+                const auto multiply_with = [&](const auto& w, const std::vector<float>& x) {
+                    std::vector<float> y(count * rows, -1.0f);
+                    const nibble::dense_view<const float> in(x.data(), nibble::shape{count, cols});
+                    CHECK(static_cast<bool>(nibble::gemm(w, in, nibble::dense_view<float>(y.data(), nibble::shape{count, rows}))));
+                    return y;
+                };
+                const auto check = [&](const auto& w) {
+                    const auto expected = multiply_with(w, clean);
+                    for (const std::uint32_t bits : {0x7FC00000u, 0xFFC00000u, 0x7F800001u, 0x7F800000u, 0xFF800000u}) {
+                        for (const std::size_t column : {0u, 100u, 299u}) {
+                            auto x = clean;
+                            x[count / 2 * cols + column] = nibble::bit_cast<float>(bits);
+                            const auto y = multiply_with(w, x);
+                            std::size_t lost = 0, changed = 0;
+                            for (std::size_t i = 0; i < y.size(); ++i) {
+                                if (i / rows != count / 2) changed += !(y[i] == expected[i]);
+                                else lost += (bits & 0x7FFFFFu) != 0 ? !std::isnan(y[i]) : std::isfinite(y[i]);
+                            }
+                            INFO(F::name << " at " << nibble::name_of(level) << ", " << count << " rows, " << bits << " in column " << column);
+                            CHECK(lost == 0);
+                            CHECK(changed == 0);
+                        }
+                    }
+                };
+                check(*packed);
+                check(*panel);
+            });
+        }
+    });
+}
+
+TEST_CASE("products of weights up to 2^100 are as exact as others") {
+    using F = nibble::mxfp4;  // its scales reach 2^128, those of other blocks 2^16
+    const std::size_t rows = 5, cols = 288, blocks = rows * cols / 32;
+    std::mt19937 generator(8);
+    std::vector<std::byte> memory(blocks * sizeof(F::block));
+    for (std::byte& b : memory) b = static_cast<std::byte>(generator());
+    for (std::size_t b = 0; b < blocks; ++b) memory[b * sizeof(F::block)] = static_cast<std::byte>(212 + generator() % 13);  // the largest weight is 12 * 2^96
+    std::vector<float> decoded(rows * cols);
+    REQUIRE(static_cast<bool>(nibble::dequantize<F>(memory, decoded, {rows, cols})));
+    const auto view = nibble::view<F>(memory, {rows, cols});
+    const auto panel = nibble::repack(*view);
+    REQUIRE((view && panel));
+    for (const std::size_t count : {1u, 3u, 7u, 13u}) {
+        const auto x = noise(count * cols, 1.0f, 9);
+        const nibble::dense_view<const float> in(x.data(), nibble::shape{count, cols});
+        support::for_each_level([&](nibble::isa level) {
+            std::vector<float> y(count * rows), panels(count * rows);
+            REQUIRE(static_cast<bool>(nibble::gemm(*view, in, nibble::dense_view<float>(y.data(), nibble::shape{count, rows}))));
+            REQUIRE(static_cast<bool>(nibble::gemm(*panel, in, nibble::dense_view<float>(panels.data(), nibble::shape{count, rows}))));
+            for (std::size_t i = 0; i < count * rows; ++i) {
+                const product p = multiply(&decoded[i % rows * cols], &x[i / rows * cols], cols, 32);
+                INFO(nibble::name_of(level) << ", " << count << " rows, element " << i << ": " << y[i] << ", " << panels[i] << ", exact " << p.exact);
+                CHECK(std::fabs(static_cast<double>(y[i]) - p.exact) <= p.bound);
+                CHECK(std::fabs(static_cast<double>(panels[i]) - p.exact) <= p.bound);
+            }
+        });
+    }
+}

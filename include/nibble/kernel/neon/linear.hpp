@@ -50,7 +50,8 @@ private:
         float32x4_t most = vdupq_n_f32(0.0f);
         for (std::size_t k = 0; k < 32; k += 4) most = vmaxq_f32(most, vabsq_f32(vld1q_f32(x + k)));
         const float largest = vmaxvq_f32(most);
-        const bool usable = largest > 7.5e-37f;  // below, the inverse would overflow; such a group is zero for every purpose
+        // Below 2^-115 an inverse could overflow; such a group is zero for every purpose. By bits, so that a NaN is usable: it must not be lost.
+        const bool usable = bit_cast<std::uint32_t>(largest) > 12u << 23;
         const float inverse = usable ? 127.0f / largest : 0.0f;
         *scale = usable ? largest / 127.0f : 0.0f;
         for (std::size_t half = 0; half < 2; ++half) {
