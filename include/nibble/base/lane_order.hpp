@@ -29,18 +29,18 @@ NIBBLE_INLINE void permute_every(const From& a, const From& b, To& to, std::inte
     constexpr int first = std::endian::native == std::endian::little ? 0 : Step - 1;  // the low parts of integers
     permute(a, b, to, std::integer_sequence<int, (Step * I + first)...>{});
 }
-
-/// Bytes 0, 4, 8, .. and then bytes 2, 6, 10, .. of N integers.
-template <int N, int... I>
-NIBBLE_INLINE void permute_pairs(const raw_lanes<std::uint8_t, 4 * N>& from, raw_lanes<std::uint8_t, 2 * N>& to, std::integer_sequence<int, I...>) noexcept {
-    constexpr int first = std::endian::native == std::endian::little ? 0 : 3, second = std::endian::native == std::endian::little ? 2 : 1;
-    permute(from, from, to, std::integer_sequence<int, (I < N ? 4 * I + first : 4 * (I - N) + second)...>{});
-}
 }  // namespace detail
 
 /// The low byte of each lane, in order.
 template <int N>
 NIBBLE_INLINE void store_bytes(const i32x<N>& value, std::uint8_t* to) noexcept {
+#if !defined(__clang__)
+    if constexpr (N > 8) {
+        store_bytes(value.low, to);
+        store_bytes(value.high, to + N / 2);
+        return;
+    } else
+#endif
     if constexpr (N == 1) {
         *to = static_cast<std::uint8_t>(value.raw);
 #if !defined(__CUDACC__)
@@ -80,14 +80,19 @@ NIBBLE_INLINE void store_bytes(const i32x<N> (&values)[4], std::uint8_t* to) noe
 /// The same of two neighbours, whose values are 0 .. 255: 2 * N bytes.
 template <int N>
 NIBBLE_INLINE void store_bytes(const i32x<N> (&values)[2], std::uint8_t* to) noexcept {
-    if constexpr (N == 1) {
-        for (std::size_t i = 0; i < 2; ++i) store_bytes(values[i], to + i);
-    } else {
-        using bytes = raw_lanes<std::uint8_t, 4 * N>;
-        raw_lanes<std::uint8_t, 2 * N> all;
-        detail::permute_pairs<N>(__builtin_bit_cast(bytes, (values[0] | values[1] << 16).raw), all, std::make_integer_sequence<int, 2 * N>{});
-        __builtin_memcpy(to, &all, sizeof all);
+#if !defined(__CUDACC__)
+    if constexpr (N == 8) {
+        const auto all = __builtin_bit_cast(raw_lanes<std::uint8_t, 32>, (values[0] | values[1] << 16).raw);
+        const auto quads = __builtin_shufflevector(all, all, 0, 4, 8, 12, 2, 6, 10, 14, 0, 4, 8, 12, 2, 6, 10, 14, 16, 20, 24, 28, 18, 22, 26, 30, 16,
+                                                   20, 24, 28, 18, 22, 26, 30);
+        const auto words = __builtin_bit_cast(raw_lanes<std::int32_t, 8>, quads);
+        const auto bytes = __builtin_shufflevector(words, words, 0, 4, 1, 5, 0, 4, 1, 5);
+        __builtin_memcpy(to, &bytes, 16);
+        return;
     }
+#endif
+    store_bytes(values[0], to);
+    store_bytes(values[1], to + N);
 }
 
 /// The low bytes of Count integers, which value_at(i) gives as those of i .. i + N - 1.
@@ -156,21 +161,45 @@ NIBBLE_INLINE f32x<N> reduce_rows(f32x<N> (&rows)[N], auto choose) noexcept {
     return rows[0];
 }
 
-/// Puts `count` (a multiple of N, or anything for N = 1) consecutive floats of N places side by side: to[i][lane] = from[lane][i].
+/// Puts Count (a multiple of N, or anything for N = 1) consecutive floats of N places side by side: to[i][lane] = from[lane][i].
 template <int N, std::size_t Count>
 NIBBLE_INLINE void gather_lanes(const float* const (&from)[N], float (&to)[Count][N]) noexcept {
+    constexpr std::size_t width = N < 8 ? N : 8;
     if constexpr (N == 1) {
         __builtin_memcpy(to, from[0], sizeof to);
     } else {
-        static_assert(Count % N == 0);
-        for (std::size_t i = 0; i < Count; i += N) {
-            raw_lanes<float, N> rows[N];
-#pragma GCC unroll 16
-            for (int lane = 0; lane < N; ++lane) __builtin_memcpy(&rows[lane], from[lane] + i, sizeof rows[lane]);
-            detail::transpose_from<N, 1>(rows);
-#pragma GCC unroll 16
-            for (int lane = 0; lane < N; ++lane) __builtin_memcpy(to[i + static_cast<std::size_t>(lane)], &rows[lane], sizeof rows[lane]);
+        static_assert(Count % width == 0);
+        for (std::size_t first = 0; first < N; first += width) {
+            for (std::size_t i = 0; i < Count; i += width) {
+                raw_lanes<float, width> rows[width];
+#pragma GCC unroll 8
+                for (std::size_t lane = 0; lane < width; ++lane) __builtin_memcpy(&rows[lane], from[first + lane] + i, sizeof rows[lane]);
+                detail::transpose_from<width, 1>(rows);
+#pragma GCC unroll 8
+                for (std::size_t lane = 0; lane < width; ++lane) __builtin_memcpy(to[i + lane] + first, &rows[lane], sizeof rows[lane]);
+            }
         }
+    }
+}
+
+/// The same of rows of Count floats that follow one another: to[i][lane] = from[lane * Count + i].
+template <int N, std::size_t Count>
+NIBBLE_INLINE void gather_rows(const float* from, float (&to)[Count][N]) noexcept {
+    if constexpr (N == 1 || Count % (N < 8 ? N : 8) == 0) {
+        const float* rows[N];
+        for (std::size_t lane = 0; lane < N; ++lane) rows[lane] = from + lane * Count;
+        gather_lanes<N>(rows, to);
+    } else {
+        for (std::size_t i = 0; i < Count; ++i) {
+            for (std::size_t lane = 0; lane < N; ++lane) to[i][lane] = from[lane * Count + i];
+        }
+    }
+}
+/// Back to rows, as bytes: to[lane * Count + i] = from[i][lane].
+template <int N, std::size_t Count>
+NIBBLE_INLINE void spread_codes(const std::int32_t (&from)[Count][N], std::uint8_t* to) noexcept {
+    for (std::size_t lane = 0; lane < N; ++lane) {
+        for (std::size_t i = 0; i < Count; ++i) to[lane * Count + i] = static_cast<std::uint8_t>(from[i][lane]);
     }
 }
 

@@ -197,6 +197,14 @@ NIBBLE_INLINE i32x<N> round_even(const f32x<N>& value) noexcept {
     const auto shifted = bits_of(value + f32x<N>::set(12582912.0f));
     return (shifted & i32x<N>::set(0x7FFFFF)) - i32x<N>::set(0x400000);
 }
+/// clamp(round_even(value), low, high) as floats, in fewer steps, but only for |value| <= 4194303: elsewhere the results differ.
+template <int N>
+NIBBLE_INLINE f32x<N> round_within(const f32x<N>& value, int low, int high) noexcept {
+    // Floats of this size order like their bits, and minima of integers are something that compilers recognise.
+    constexpr float large = 12582912.0f;
+    const auto shifted = clamp(bits_of(value + f32x<N>::set(large)), 0x4B400000 + low, 0x4B400000 + high);
+    return float_of_bits(shifted) - f32x<N>::set(large);
+}
 /// Half away from zero for |value| < 2^23 (C's roundf). The largest float below 1/2 is enough to carry a half over, and too little for
 /// what is below a half.
 template <int N>
@@ -204,6 +212,121 @@ NIBBLE_INLINE i32x<N> round_away(const f32x<N>& value) noexcept {
     const auto sign = bits_of(value) & i32x<N>::set(static_cast<std::int32_t>(0x80000000u));
     return truncate(value + float_of_bits(sign | i32x<N>::set(0x3EFFFFFF)));
 }
+
+#if !defined(__clang__)
+// More lanes than the machine has in a vector are two halves. Clang does that by itself; GCC takes such vectors apart into single elements
+// wherever it compares or chooses.
+template <int N>
+    requires(N > 8)
+struct mask32<N> {
+    mask32<N / 2> low, high;
+
+    NIBBLE_INLINE friend mask32 operator&(const mask32& a, const mask32& b) noexcept { return {a.low & b.low, a.high & b.high}; }
+    NIBBLE_INLINE friend mask32 operator|(const mask32& a, const mask32& b) noexcept { return {a.low | b.low, a.high | b.high}; }
+    NIBBLE_INLINE friend mask32 operator!(const mask32& a) noexcept { return {!a.low, !a.high}; }
+};
+
+template <int N>
+    requires(N > 8)
+struct i32x<N> {
+    i32x<N / 2> low, high;
+
+    NIBBLE_INLINE static i32x set(std::int32_t value) noexcept { return {i32x<N / 2>::set(value), i32x<N / 2>::set(value)}; }
+    NIBBLE_INLINE static i32x load(const std::int32_t* from) noexcept { return {i32x<N / 2>::load(from), i32x<N / 2>::load(from + N / 2)}; }
+    NIBBLE_INLINE void store(std::int32_t* to) const noexcept {
+        low.store(to);
+        high.store(to + N / 2);
+    }
+
+    NIBBLE_INLINE friend i32x operator+(const i32x& a, const i32x& b) noexcept { return {a.low + b.low, a.high + b.high}; }
+    NIBBLE_INLINE friend i32x operator-(const i32x& a, const i32x& b) noexcept { return {a.low - b.low, a.high - b.high}; }
+    NIBBLE_INLINE friend i32x operator*(const i32x& a, const i32x& b) noexcept { return {a.low * b.low, a.high * b.high}; }
+    NIBBLE_INLINE friend i32x operator&(const i32x& a, const i32x& b) noexcept { return {a.low & b.low, a.high & b.high}; }
+    NIBBLE_INLINE friend i32x operator|(const i32x& a, const i32x& b) noexcept { return {a.low | b.low, a.high | b.high}; }
+    NIBBLE_INLINE friend i32x operator^(const i32x& a, const i32x& b) noexcept { return {a.low ^ b.low, a.high ^ b.high}; }
+    NIBBLE_INLINE friend i32x operator<<(const i32x& a, int bits) noexcept { return {a.low << bits, a.high << bits}; }
+    NIBBLE_INLINE friend i32x operator>>(const i32x& a, int bits) noexcept { return {a.low >> bits, a.high >> bits}; }
+    NIBBLE_INLINE friend mask32<N> operator<(const i32x& a, const i32x& b) noexcept { return {a.low < b.low, a.high < b.high}; }
+    NIBBLE_INLINE friend mask32<N> operator>(const i32x& a, const i32x& b) noexcept { return {a.low > b.low, a.high > b.high}; }
+    NIBBLE_INLINE friend mask32<N> operator==(const i32x& a, const i32x& b) noexcept { return {a.low == b.low, a.high == b.high}; }
+};
+
+template <int N>
+    requires(N > 8)
+struct f32x<N> {
+    f32x<N / 2> low, high;
+
+    NIBBLE_INLINE static f32x set(float value) noexcept { return {f32x<N / 2>::set(value), f32x<N / 2>::set(value)}; }
+    NIBBLE_INLINE static f32x load(const float* from) noexcept { return {f32x<N / 2>::load(from), f32x<N / 2>::load(from + N / 2)}; }
+    NIBBLE_INLINE void store(float* to) const noexcept {
+        low.store(to);
+        high.store(to + N / 2);
+    }
+
+    NIBBLE_INLINE friend f32x operator+(const f32x& a, const f32x& b) noexcept { return {a.low + b.low, a.high + b.high}; }
+    NIBBLE_INLINE friend f32x operator-(const f32x& a, const f32x& b) noexcept { return {a.low - b.low, a.high - b.high}; }
+    NIBBLE_INLINE friend f32x operator*(const f32x& a, const f32x& b) noexcept { return {a.low * b.low, a.high * b.high}; }
+    NIBBLE_INLINE friend f32x operator/(const f32x& a, const f32x& b) noexcept { return {a.low / b.low, a.high / b.high}; }
+    NIBBLE_INLINE friend f32x operator-(const f32x& a) noexcept { return {-a.low, -a.high}; }
+    NIBBLE_INLINE friend mask32<N> operator<(const f32x& a, const f32x& b) noexcept { return {a.low < b.low, a.high < b.high}; }
+    NIBBLE_INLINE friend mask32<N> operator>(const f32x& a, const f32x& b) noexcept { return {a.low > b.low, a.high > b.high}; }
+    NIBBLE_INLINE friend mask32<N> operator<=(const f32x& a, const f32x& b) noexcept { return {a.low <= b.low, a.high <= b.high}; }
+    NIBBLE_INLINE friend mask32<N> operator>=(const f32x& a, const f32x& b) noexcept { return {a.low >= b.low, a.high >= b.high}; }
+    NIBBLE_INLINE friend mask32<N> operator==(const f32x& a, const f32x& b) noexcept { return {a.low == b.low, a.high == b.high}; }
+    NIBBLE_INLINE friend mask32<N> operator!=(const f32x& a, const f32x& b) noexcept { return {a.low != b.low, a.high != b.high}; }
+};
+
+template <int N>
+    requires(N > 8)
+NIBBLE_INLINE bool any(const mask32<N>& mask) noexcept {
+    return any(mask.low | mask.high);
+}
+template <int N>
+    requires(N > 8)
+NIBBLE_INLINE f32x<N> select(const mask32<N>& mask, const f32x<N>& yes, const f32x<N>& no) noexcept {
+    return {select(mask.low, yes.low, no.low), select(mask.high, yes.high, no.high)};
+}
+template <int N>
+    requires(N > 8)
+NIBBLE_INLINE i32x<N> select(const mask32<N>& mask, const i32x<N>& yes, const i32x<N>& no) noexcept {
+    return {select(mask.low, yes.low, no.low), select(mask.high, yes.high, no.high)};
+}
+template <int N>
+    requires(N > 8)
+NIBBLE_INLINE i32x<N> ones_where(const mask32<N>& mask) noexcept {
+    return {ones_where(mask.low), ones_where(mask.high)};
+}
+template <int N>
+    requires(N > 8)
+NIBBLE_INLINE i32x<N> clamp(const i32x<N>& from, std::int32_t low, std::int32_t high) noexcept {
+    return {clamp(from.low, low, high), clamp(from.high, low, high)};
+}
+template <int N>
+    requires(N > 8)
+NIBBLE_INLINE i32x<N> bits_of(const f32x<N>& value) noexcept {
+    return {bits_of(value.low), bits_of(value.high)};
+}
+template <int N>
+    requires(N > 8)
+NIBBLE_INLINE f32x<N> float_of_bits(const i32x<N>& bits) noexcept {
+    return {float_of_bits(bits.low), float_of_bits(bits.high)};
+}
+template <int N>
+    requires(N > 8)
+NIBBLE_INLINE f32x<N> to_float(const i32x<N>& value) noexcept {
+    return {to_float(value.low), to_float(value.high)};
+}
+template <int N>
+    requires(N > 8)
+NIBBLE_INLINE i32x<N> truncate(const f32x<N>& value) noexcept {
+    return {truncate(value.low), truncate(value.high)};
+}
+template <int N>
+    requires(N > 8)
+NIBBLE_INLINE f32x<N> sqrt(const f32x<N>& value) noexcept {
+    return {sqrt(value.low), sqrt(value.high)};
+}
+#endif
 
 NIBBLE_NAMESPACE_END
 NIBBLE_EXACT_END

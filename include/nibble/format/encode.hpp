@@ -4,9 +4,11 @@
 //   unit_size                         elements that one lane works on (a sub-block, or the whole block)
 //   fits<Units>                       arrays for what the search finds, one entry a unit
 //   search<N>(x, fits, at)            fills entries at .. at + N - 1 from x[unit_size][N]
+//   finish<N>(values, fits, units)    if there is one: what is left to do for some of the units, once all of a batch were searched
 //   assemble<N>(values, fits, at, block)  writes one block from its values and its entries, which start at `at`
 // and, if importance matters to it, search_weighted<N>(x, importance, sigma, fits, at), assemble_weighted<N> if that is not what assemble<N>
 // does, and
+//   settle<N>(fits)                   if there is one: what the units of each of N blocks decide together, between search and assembly
 //   sigma(sum_of_squares, count)      the variance term of the weights; row_sigma says whether over the row or the block
 // A format whose scale does not depend on the order of its values (the largest magnitude, say) offers instead, or for the case without
 // importance,
@@ -34,6 +36,14 @@ concept packed_format = block_format<F> && requires(const float* values, typenam
 template <class F>
 concept searched_format = packed_format<F> || (block_format<F> && requires { F::unit_size; });
 
+/// Vectors that a format wants side by side in its search, where there are registers for them: each step of a search waits for the one
+/// before, and meanwhile the machine may work on others.
+template <class F>
+inline constexpr int strands_of = 1;
+template <class F>
+    requires requires { F::strands; }
+inline constexpr int strands_of<F> = F::strands;
+
 /// A searched format that uses importance; the others ignore it, as the reference does.
 template <class F>
 concept weighted_format = searched_format<F> && requires { F::row_sigma; };
@@ -52,12 +62,34 @@ NIBBLE_INLINE float sum_of_squares(const float* values, std::size_t count) noexc
     for (std::size_t i = 0; i < count; ++i) sum = sum + values[i] * values[i];
     return sum;
 }
+/// The same of `count` blocks of Size values, in lanes if there are enough of them.
+template <int N, std::size_t Batch, std::size_t Size>
+NIBBLE_INLINE void sums_of_squares(const float* values, std::size_t count, float (&sums)[Batch]) noexcept {
+    if constexpr (N > 1 && Batch == N) {
+        if (count == N) {
+            const float* from[N];
+            auto sum = f32x<N>::set(0.0f);
+            for (std::size_t i = 0; i < Size; i += 16) {
+                for (std::size_t lane = 0; lane < N; ++lane) from[lane] = values + lane * Size + i;
+                alignas(64) float x[16][N];
+                gather_lanes<N>(from, x);
+                for (const auto& v : x) sum = sum + f32x<N>::load(v) * f32x<N>::load(v);
+            }
+            sum.store(sums);
+            return;
+        }
+    }
+    for (std::size_t b = 0; b < count; ++b) sums[b] = sum_of_squares(values + b * Size, Size);
+}
 /// encode_blocks by search.
-template <searched_format F, int N>
+template <searched_format F, int N, int Strands>
 NIBBLE_INLINE void search_blocks(const float* values, std::size_t blocks, std::size_t blocks_per_row, const float* importance,
                                  typename F::block* out) noexcept {
-    constexpr std::size_t lanes = N, units = F::block_size / F::unit_size;
-    constexpr std::size_t batch = lanes > units ? lanes / units : 1;  // blocks that fill the lanes
+    constexpr int L = N * Strands;  // lanes of a search
+    constexpr std::size_t units = F::block_size / F::unit_size, lanes = L;
+    constexpr bool settles = requires(typename F::template fits<lanes * units> found) { F::template settle<L>(found); };
+    constexpr bool finishes = requires(typename F::template fits<lanes * units> found) { F::template finish<L>(values, found, units); };
+    constexpr std::size_t batch = settles ? lanes : lanes > units ? lanes / units : 1;  // blocks that are encoded together
     static_assert(batch * units % lanes == 0);
     if constexpr (!weighted_format<F>) importance = nullptr;
 
@@ -66,26 +98,27 @@ NIBBLE_INLINE void search_blocks(const float* values, std::size_t blocks, std::s
     for (std::size_t first = 0; first < blocks; first += batch) {
         const std::size_t here = blocks - first < batch ? blocks - first : batch;
         typename F::template fits<batch * units> fits;
+        if (settles && here < batch) fits = {};
         [[maybe_unused]] float sigma[batch] = {};
         if constexpr (weighted_format<F>) {
             if (importance != nullptr) {
-                for (std::size_t b = 0; b < batch; ++b) {
-                    const std::size_t block = first + (b < here ? b : here - 1);
-                    if constexpr (F::row_sigma) {
-                        const std::size_t row = block / blocks_per_row, count = blocks_per_row * F::block_size;
+                if constexpr (F::row_sigma) {
+                    for (std::size_t b = 0; b < here; ++b) {
+                        const std::size_t row = (first + b) / blocks_per_row, count = blocks_per_row * F::block_size;
                         if (row != known_row) known_sigma = F::sigma(detail::sum_of_squares(values + row * count, count), count);
                         known_row = row;
                         sigma[b] = known_sigma;
-                    } else {
-                        sigma[b] = F::sigma(detail::sum_of_squares(values + block * F::block_size, F::block_size), F::block_size);
                     }
+                } else {
+                    detail::sums_of_squares<L, batch, F::block_size>(values + first * F::block_size, here, sigma);
+                    for (std::size_t b = 0; b < here; ++b) sigma[b] = F::sigma(sigma[b], F::block_size);
                 }
             }
         }
-        for (std::size_t at = 0; at < batch * units; at += lanes) {
-            const float* from[N];
-            [[maybe_unused]] const float* weights_from[N] = {};
-            [[maybe_unused]] float lane_sigma[N] = {};
+        for (std::size_t at = 0; at < here * units; at += lanes) {
+            const float* from[lanes];
+            [[maybe_unused]] const float* weights_from[lanes] = {};
+            [[maybe_unused]] float lane_sigma[lanes] = {};
             for (std::size_t lane = 0; lane < lanes; ++lane) {
                 const std::size_t wanted = (at + lane) / units;
                 const std::size_t b = wanted < here ? wanted : here - 1;  // lanes without a block repeat the last one
@@ -98,17 +131,23 @@ NIBBLE_INLINE void search_blocks(const float* values, std::size_t blocks, std::s
                     }
                 }
             }
-            alignas(64) float x[F::unit_size][N];
-            gather_lanes<N>(from, x);
+            alignas(64) float x[F::unit_size][lanes];
+            gather_lanes<L>(from, x);
             if constexpr (weighted_format<F>) {
                 if (importance != nullptr) {
-                    alignas(64) float weights[F::unit_size][N];
-                    gather_lanes<N>(weights_from, weights);
-                    F::template search_weighted<N>(x, weights, f32x<N>::load(lane_sigma), fits, at);
+                    alignas(64) float weights[F::unit_size][lanes];
+                    gather_lanes<L>(weights_from, weights);
+                    F::template search_weighted<L>(x, weights, f32x<L>::load(lane_sigma), fits, at);
                     continue;
                 }
             }
-            if constexpr (!packed_format<F>) F::template search<N>(x, fits, at);
+            if constexpr (!packed_format<F>) F::template search<L>(x, fits, at);
+        }
+        if constexpr (settles) {
+            if (importance != nullptr) F::template settle<L>(fits);
+        }
+        if constexpr (finishes) {
+            if (importance == nullptr) F::template finish<L>(values + first * F::block_size, fits, here * units);
         }
         for (std::size_t b = 0; b < here; ++b) {
             const float* block_values = values + (first + b) * F::block_size;
@@ -127,7 +166,9 @@ NIBBLE_INLINE void search_blocks(const float* values, std::size_t blocks, std::s
 /// Encodes `blocks` blocks that lie one after the other, with the reference search.
 /// @param blocks_per_row  where importance starts again; `blocks` is a multiple of it unless importance is null
 /// @param importance      blocks_per_row * block_size weights, or null
-template <searched_format F, int N>
+/// @tparam N        lanes of a vector
+/// @tparam Strands  vectors that a search works on side by side
+template <searched_format F, int N, int Strands = 1>
 NIBBLE_INLINE void encode_blocks(const float* values, std::size_t blocks, std::size_t blocks_per_row, const float* importance,
                                  typename F::block* out) noexcept {
     if constexpr (packed_format<F>) {
@@ -140,7 +181,7 @@ NIBBLE_INLINE void encode_blocks(const float* values, std::size_t blocks, std::s
             return;
         }
     }
-    if constexpr (requires { F::unit_size; }) detail::search_blocks<F, N>(values, blocks, blocks_per_row, importance, out);
+    if constexpr (requires { F::unit_size; }) detail::search_blocks<F, N, Strands>(values, blocks, blocks_per_row, importance, out);
 }
 
 NIBBLE_NAMESPACE_END

@@ -90,10 +90,14 @@ struct offset_super_block {
         packed.codes.get(group, codes);
     }
 
+    static constexpr int strands = 2;
     static constexpr std::size_t unit_size = length;
     template <std::size_t Units>
     struct fits {
-        float scale[Units], offset[Units], inverse[Units], low[Units], weight[Units];
+        float scale[Units], offset[Units], inverse[Units], low[Units];
+        // With importance:
+        float weight[Units], block_scale[Units / count], block_offset[Units / count];
+        std::uint8_t sub_scale[Units], sub_offset[Units];
     };
 
     template <int N>
@@ -142,11 +146,20 @@ struct offset_super_block {
         keep(find_scale_and_offset<max_code, N>(x, weights, {-0.9f, 0.05f, 36, false}), found, at);
     }
     template <int N>
+    NIBBLE_INLINE static void settle(auto& found) noexcept {
+        alignas(64) float x[count][N], weights[count][N];
+        gather_rows<N>(found.weight, weights);
+        gather_rows<N>(found.scale, x);
+        settle_one<N>(x, weights, found.block_scale, found.sub_scale);
+        gather_rows<N>(found.offset, x);
+        settle_one<N>(x, weights, found.block_offset, found.sub_offset);
+    }
+    template <int N>
     NIBBLE_INLINE static void assemble_weighted(const float* values, const auto& found, std::size_t at, block& packed) noexcept {
         std::uint8_t scales[count], offsets[count];
-        const float scale = find_sub_scales<max_sub, count>(found.scale + at, found.weight + at, scales);
-        const float offset = find_sub_scales<max_sub, count>(found.offset + at, found.weight + at, offsets);
-        write<N>(values, found, at, scale, offset, scales, offsets, packed);
+        __builtin_memcpy(scales, found.sub_scale + at, count);
+        __builtin_memcpy(offsets, found.sub_offset + at, count);
+        write<N>(values, found, at, found.block_scale[at / count], found.block_offset[at / count], scales, offsets, packed);
     }
 
     template <int N>
@@ -188,6 +201,12 @@ private:
         fit.offset.store(found.offset + at);
         fit.inverse.store(found.inverse + at);
         fit.low.store(found.low + at);
+    }
+    template <int N>
+    NIBBLE_INLINE static void settle_one(const float (&x)[count][N], const float (&weights)[count][N], float* scale, std::uint8_t* codes) noexcept {
+        alignas(64) std::int32_t sub[count][N];
+        find_sub_scales<max_sub, N>(x, weights, sub).store(scale);
+        spread_codes<N>(sub, codes);
     }
     /// Codes come from the rounded scales; a sub-block whose scale rounded to 0 keeps the codes of its search.
     template <int N>

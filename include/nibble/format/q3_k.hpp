@@ -58,15 +58,59 @@ struct q3_k {
     static constexpr std::size_t unit_size = 16;
     template <std::size_t Units>
     struct fits {
-        float scale[Units], weight[Units];
+        float scale[Units];
         std::uint8_t codes[16][Units];
+        // Without importance:
+        float sum_cx[Units], sum_cc[Units];
+        std::int32_t open[Units];
+        // With importance:
+        float weight[Units], block_scale[Units / 16];
+        std::uint8_t sub_scale[Units];
     };
 
+    static constexpr int strands = 2;
     template <int N>
     NIBBLE_INLINE static void search(const float (&x)[16][N], auto& found, std::size_t at) noexcept {
-        alignas(64) std::int32_t codes[16][N];
-        find_scale_by_descent<4, N>(x, codes).store(found.scale + at);
-        for (std::size_t i = 0; i < 16; ++i) store_bytes(i32x<N>::load(codes[i]), found.codes[i] + at);
+        scale_descent<4, N, 16> descent;
+        descent.start(x);
+        descent.scale().store(found.scale + at);
+        descent.sum_cx().store(found.sum_cx + at);
+        descent.sum_cc().store(found.sum_cc + at);
+        ones_where(descent.changed()).store(found.open + at);
+        for (std::size_t i = 0; i < 16; ++i) store_bytes(descent.code(i), found.codes[i] + at);
+    }
+    /// Searches that did not end in their first round.
+    template <int N>
+    NIBBLE_INLINE static void finish(const float* values, auto& found, std::size_t units) noexcept {
+        std::size_t open[sizeof found.open / sizeof found.open[0]], count = 0;
+        for (std::size_t j = 0; j < units; ++j) {
+            open[count] = j;
+            count += found.open[j] != 0;
+        }
+        for (std::size_t first = 0; first < count; first += N) {
+            const float* from[N];
+            float sum_cx[N], sum_cc[N];
+            std::int32_t codes[16][N];
+            std::size_t unit[N];
+            for (std::size_t lane = 0; lane < N; ++lane) {
+                const std::size_t j = open[first + lane < count ? first + lane : count - 1];  // the last one several times
+                unit[lane] = j;
+                from[lane] = values + 16 * j;
+                sum_cx[lane] = found.sum_cx[j];
+                sum_cc[lane] = found.sum_cc[j];
+                for (std::size_t i = 0; i < 16; ++i) codes[i][lane] = found.codes[i][j];
+            }
+            alignas(64) float x[16][N], scale[N];
+            gather_lanes<N>(from, x);
+            scale_descent<4, N, 16> descent;
+            descent.go_on(x, codes, f32x<N>::load(sum_cx), f32x<N>::load(sum_cc));
+            descent.scale().store(scale);
+            for (std::size_t i = 0; i < 16; ++i) descent.code(i).store(codes[i]);
+            for (std::size_t lane = 0; lane < N; ++lane) {
+                found.scale[unit[lane]] = scale[lane];
+                for (std::size_t i = 0; i < 16; ++i) found.codes[i][unit[lane]] = static_cast<std::uint8_t>(codes[i][lane]);
+            }
+        }
     }
     template <int N>
     NIBBLE_INLINE static void assemble(const float* values, const auto& found, std::size_t at, block& packed) noexcept {
@@ -96,14 +140,21 @@ struct q3_k {
     }
     /// The sub-scales are searched like the values of a sub-block.
     template <int N>
+    NIBBLE_INLINE static void settle(auto& found) noexcept {
+        alignas(64) float scales[16][N], weights[16][N];
+        alignas(64) std::int32_t sub[16][N];
+        gather_rows<N>(found.scale, scales);
+        gather_rows<N>(found.weight, weights);
+        const auto fit = find_scale<32, N>(scales, weights);
+        fit.scale.store(found.block_scale);
+        for (std::size_t j = 0; j < 16; ++j) stored_code<32>(fit, f32x<N>::load(scales[j])).store(sub[j]);
+        spread_codes<N>(sub, found.sub_scale);
+    }
+    template <int N>
     NIBBLE_INLINE static void assemble_weighted(const float* values, const auto& found, std::size_t at, block& packed) noexcept {
-        float scales[16][1], weights[16][1];
-        __builtin_memcpy(scales, found.scale + at, sizeof scales);
-        __builtin_memcpy(weights, found.weight + at, sizeof weights);
-        const auto fit = find_scale<32, 1>(scales, weights);
         std::uint8_t sub_scales[16];
-        for (std::size_t j = 0; j < 16; ++j) sub_scales[j] = static_cast<std::uint8_t>(stored_code<32>(fit, f32x<1>{scales[j][0]}).raw);
-        write<N>(values, found, at, fit.scale.raw, sub_scales, packed);
+        __builtin_memcpy(sub_scales, found.sub_scale + at, sizeof sub_scales);
+        write<N>(values, found, at, found.block_scale[at / 16], sub_scales, packed);
     }
 
     template <int N>

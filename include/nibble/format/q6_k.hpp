@@ -66,6 +66,7 @@ struct q6_k {
         }
     }
 
+    static constexpr int strands = 2;
     static constexpr std::size_t unit_size = 16;
     template <std::size_t Units>
     struct fits {

@@ -89,6 +89,7 @@ struct centered_block : detail::weighted_by_row {
 
     /// With importance: the symmetric search, whose codes are stored as found.
     static constexpr std::size_t unit_size = 32;
+    static constexpr int strands = 2;
     template <std::size_t Units>
     struct fits {
         float scale[Units], inverse[Units];
@@ -184,13 +185,17 @@ struct shifted_block : detail::weighted_by_row {
             out[b].scale.set(static_cast<std::uint16_t>(halves[b]));
             out[b].offset.set(static_cast<std::uint16_t>(offset_halves[b]));
             out[b].codes.template set<N>([&](std::size_t i) NIBBLE_LAMBDA_INLINE {
-                return cut_off((f32x<N>::load(values + i) - from) * inverse + rounding, max_code);
+                // At most max_code + 1/2 and a little. Only C minds numbers that are none, which scales beyond fp16 lead to.
+                const auto position = (f32x<N>::load(values + i) - from) * inverse + rounding;
+                if constexpr (N == 1) return cut_off(position, max_code);
+                else return truncate(position);
             });
         }
     }
 
     /// With importance: the search for scale and offset, whose codes are stored as found.
     static constexpr std::size_t unit_size = 32;
+    static constexpr int strands = 2;
     template <std::size_t Units>
     struct fits {
         float scale[Units], offset[Units], inverse[Units], low[Units];

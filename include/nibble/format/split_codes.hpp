@@ -24,11 +24,10 @@ struct split_codes<4> {
             codes[j + 16] = low[j] >> 4;
         }
     }
-    /// @param code_at  the codes of elements i .. i + N - 1 as i32x<N>; their nibbles are stored
+    /// @param code_at  the codes of elements i .. i + N - 1 as i32x<N>, 0 .. 15
     template <int N>
     NIBBLE_INLINE void set(auto code_at) noexcept {
-        const auto nibble = i32x<N>::set(15);
-        const auto pair_at = [&](std::size_t j) NIBBLE_LAMBDA_INLINE { return (code_at(j) & nibble) | (code_at(j + 16) & nibble) << 4; };
+        const auto pair_at = [&](std::size_t j) NIBBLE_LAMBDA_INLINE { return code_at(j) | code_at(j + 16) << 4; };
         if constexpr (N == 8) {
             const i32x<N> pairs[2] = {pair_at(0), pair_at(8)};
             store_bytes(pairs, low);
@@ -55,7 +54,7 @@ struct split_codes<5> {
         i32x<N> codes[32 / N];
 #pragma GCC unroll 8
         for (std::size_t i = 0; i < 32; i += N) codes[i / N] = code_at(i);
-        low.set<N>([&](std::size_t i) NIBBLE_LAMBDA_INLINE { return codes[i / N]; });
+        low.set<N>([&](std::size_t i) NIBBLE_LAMBDA_INLINE { return codes[i / N] & i32x<N>::set(15); });
         auto fifth = codes[0] >> 4;
 #pragma GCC unroll 8
         for (std::size_t i = N; i < 32; i += N) fifth = fifth | (codes[i / N] >> 4) << static_cast<int>(i);

@@ -8,49 +8,92 @@
 NIBBLE_EXACT_BEGIN
 NIBBLE_NAMESPACE_BEGIN
 
-/// @param x      Count values of N sub-blocks, one a lane; their weights are their squares
-/// @param codes  receives the codes 0 .. 2 * Half - 1 as integers in the same order; 0, which is not the middle code, in a lane without a
-///               value of at least 1e-15
-/// @return the scale of each lane; 0 in such a lane
+/// A round makes each code in turn the best one beside the others; the search ends with a round that changes none, or after five. Most
+/// sub-blocks need one round only, so `start` takes that for N neighbours, and `go_on` takes the others for those that are left.
 template <int Half, int N, std::size_t Count>
-NIBBLE_INLINE f32x<N> find_scale_by_descent(const float (&x)[Count][N], std::int32_t (&codes)[Count][N]) noexcept {
+class scale_descent {
+public:
     using floats = f32x<N>;
-    const auto zero = floats::set(0.0f);
-    const auto extreme = find_extreme<N>(x);
-    const auto empty = abs(extreme) < floats::set(1e-15f);
-    const auto code_of = [](const floats& v) NIBBLE_LAMBDA_INLINE { return to_float(clamp(round_even(v), -Half, Half - 1)); };
 
-    const auto inverse = floats::set(-static_cast<float>(Half)) / extreme;
-    alignas(64) float code[Count][N];
-    auto sum_cx = zero, sum_cc = zero;
-    for (std::size_t i = 0; i < Count; ++i) {
-        const auto v = floats::load(x[i]), w = v * v, c = code_of(inverse * v);
-        c.store(code[i]);
-        sum_cx = sum_cx + w * v * c;
-        sum_cc = sum_cc + w * c * c;
+    /// @param x  Count values of N sub-blocks, one a lane; their weights are their squares
+    NIBBLE_INLINE void start(const float (&x)[Count][N]) noexcept {
+        const auto extreme = find_extreme<N>(x);
+        empty_ = abs(extreme) < floats::set(1e-15f);
+        const auto inverse = floats::set(-static_cast<float>(Half)) / extreme;
+        sum_cx_ = sum_cc_ = floats::set(0.0f);
+        for (std::size_t i = 0; i < Count; ++i) {
+            add_up(x, i, code_of(inverse * floats::load(x[i])));
+            sum_cx_ = sum_cx_ + floats::load(cx_[i]);
+            sum_cc_ = sum_cc_ + floats::load(cc_[i]);
+        }
+        changed_ = improve<false>(x) & !empty_;
     }
-    for (int round = 0; round < 5; ++round) {
+    /// Takes up a search again, whose codes and sums these are.
+    NIBBLE_INLINE void go_on(const float (&x)[Count][N], const std::int32_t (&stored)[Count][N], const floats& sum_cx, const floats& sum_cc) noexcept {
+        empty_ = sum_cx != sum_cx;
+        sum_cx_ = sum_cx;
+        sum_cc_ = sum_cc;
+        for (std::size_t i = 0; i < Count; ++i) add_up(x, i, to_float(i32x<N>::load(stored[i]) - i32x<N>::set(Half)));
+        for (int round = 1; round < 5; ++round) {
+            if (!any(improve<true>(x))) break;
+        }
+    }
+
+    /// Where a round changed something, and might do so again.
+    NIBBLE_INLINE const mask32<N>& changed() const noexcept { return changed_; }
+    NIBBLE_INLINE const floats& sum_cx() const noexcept { return sum_cx_; }
+    NIBBLE_INLINE const floats& sum_cc() const noexcept { return sum_cc_; }
+    /// 0 without a value of at least 1e-15.
+    NIBBLE_INLINE floats scale() const noexcept {
+        const auto zero = floats::set(0.0f);
+        return select(empty_, zero, select(sum_cc_ > zero, sum_cx_ / sum_cc_, zero));
+    }
+    /// 0 .. 2 * Half - 1; without a value of at least 1e-15 0, which is not the middle code.
+    NIBBLE_INLINE i32x<N> code(std::size_t i) const noexcept {
+        return select(empty_, i32x<N>::set(0), truncate(floats::load(code_[i])) + i32x<N>::set(Half));
+    }
+
+private:
+    NIBBLE_INLINE static floats code_of(const floats& v) noexcept { return to_float(clamp(round_even(v), -Half, Half - 1)); }
+    NIBBLE_INLINE void add_up(const float (&x)[Count][N], std::size_t i, const floats& code) noexcept {
+        const auto v = floats::load(x[i]), w = v * v, wx = w * v;
+        w.store(w_[i]);
+        wx.store(wx_[i]);
+        code.store(code_[i]);
+        (wx * code).store(cx_[i]);
+        (w * code * code).store(cc_[i]);
+    }
+    /// @tparam Again  there may be another round
+    template <bool Again>
+    NIBBLE_INLINE mask32<N> improve(const float (&x)[Count][N]) noexcept {
+        const auto zero = floats::set(0.0f);
+        auto sum_cx = sum_cx_, sum_cc = sum_cc_;
         auto changed = zero != zero;
         for (std::size_t i = 0; i < Count; ++i) {
-            const auto v = floats::load(x[i]), w = v * v, old = floats::load(code[i]);
-            auto rest_cx = sum_cx - w * v * old, rest_cc = sum_cc - w * old * old;
-            const auto usable = rest_cx > zero;
-            const auto c = code_of(v * rest_cc / rest_cx);
-            rest_cx = rest_cx + w * v * c;
-            rest_cc = rest_cc + w * c * c;
-            const auto better = usable & (c != old) & (rest_cc > zero) & (rest_cx * rest_cx * sum_cc > sum_cx * sum_cx * rest_cc);
-            select(better, c, old).store(code[i]);
-            sum_cx = select(better, rest_cx, sum_cx);
-            sum_cc = select(better, rest_cc, sum_cc);
+            const auto old = floats::load(code_[i]), old_cx = floats::load(cx_[i]), old_cc = floats::load(cc_[i]);
+            const auto rest_cx = sum_cx - old_cx, rest_cc = sum_cc - old_cc;
+            const auto code = code_of(floats::load(x[i]) * rest_cc / rest_cx);
+            const auto cx = floats::load(wx_[i]) * code, cc = floats::load(w_[i]) * code * code;
+            const auto new_cx = rest_cx + cx, new_cc = rest_cc + cc;
+            const auto better = (rest_cx > zero) & (code != old) & (new_cc > zero) & (new_cx * new_cx * sum_cc > sum_cx * sum_cx * new_cc);
+            select(better, code, old).store(code_[i]);
+            sum_cx = select(better, new_cx, sum_cx);
+            sum_cc = select(better, new_cc, sum_cc);
+            if constexpr (Again) {
+                select(better, cx, old_cx).store(cx_[i]);
+                select(better, cc, old_cc).store(cc_[i]);
+            }
             changed = changed | better;
         }
-        if (!any(changed)) break;
+        sum_cx_ = sum_cx;
+        sum_cc_ = sum_cc;
+        return changed;
     }
-    for (std::size_t i = 0; i < Count; ++i) {
-        select(empty, i32x<N>::set(0), truncate(floats::load(code[i])) + i32x<N>::set(Half)).store(codes[i]);
-    }
-    return select(empty, zero, select(sum_cc > zero, sum_cx / sum_cc, zero));
-}
+
+    alignas(64) float code_[Count][N], w_[Count][N], wx_[Count][N], cx_[Count][N], cc_[Count][N];  // cx, cc: what a code adds to the sums
+    floats sum_cx_, sum_cc_;
+    mask32<N> empty_, changed_;
+};
 
 NIBBLE_NAMESPACE_END
 NIBBLE_EXACT_END

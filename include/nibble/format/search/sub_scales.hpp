@@ -1,5 +1,5 @@
 // The search for the scale of sub-block scales: non-negative values near scale * code, codes 0 .. max_code. K-quants with importance.
-// Source of the steps and constants: ggml's make_qp_quants. Few values, so this one is scalar.
+// Source of the steps and constants: ggml's make_qp_quants.
 #pragma once
 
 #include <cstdint>
@@ -9,71 +9,73 @@
 NIBBLE_EXACT_BEGIN
 NIBBLE_NAMESPACE_BEGIN
 
-/// @param x       Count non-negative values
+/// @param x       Count non-negative values of N blocks, one a lane
 /// @param weights their weights
-/// @param codes   receives Count codes 0 .. MaxCode
-/// @return the scale; 0 (and codes 0) if no value reaches 1e-15
-template <int MaxCode, int Count>
-NIBBLE_INLINE float find_sub_scales(const float* x, const float* weights, std::uint8_t* codes) noexcept {
-    using floats = f32x<1>;
-    const auto code_of = [](float v) NIBBLE_LAMBDA_INLINE { return round_even(floats{v}).raw; };
-    float largest = 0.0f;
-    for (int i = 0; i < Count; ++i) largest = x[i] > largest ? x[i] : largest;
-    if (largest < 1e-15f) {
-        for (int i = 0; i < Count; ++i) codes[i] = 0;
-        return 0.0f;
-    }
-    float inverse = static_cast<float>(MaxCode) / largest;
-    float best_error = 0.0f;
-    for (int i = 0; i < Count; ++i) {
-        codes[i] = static_cast<std::uint8_t>(code_of(inverse * x[i]));
-        const float e = x[i] - 1.0f / inverse * static_cast<float>(codes[i]);
-        best_error = best_error + weights[i] * e * e;
+/// @param codes   receives codes 0 .. MaxCode
+/// @return the scale of each lane; 0 (and codes 0) if no value reaches 1e-15
+template <int MaxCode, int N, std::size_t Count>
+NIBBLE_INLINE f32x<N> find_sub_scales(const float (&x)[Count][N], const float (&weights)[Count][N], std::int32_t (&codes)[Count][N]) noexcept {
+    using floats = f32x<N>;
+    using ints = i32x<N>;
+    const auto zero = floats::set(0.0f), one = floats::set(1.0f);
+    const auto cut = [](const ints& code) NIBBLE_LAMBDA_INLINE {
+        return select(code > ints::set(MaxCode), ints::set(MaxCode), code);  // a negative one stays, and is stored in a byte
+    };
+    auto largest = zero;
+    for (std::size_t i = 0; i < Count; ++i) largest = select(floats::load(x[i]) > largest, floats::load(x[i]), largest);
+    const auto empty = largest < floats::set(1e-15f);
+
+    auto inverse = floats::set(static_cast<float>(MaxCode)) / largest;
+    auto best_error = zero;
+    for (std::size_t i = 0; i < Count; ++i) {
+        const auto v = floats::load(x[i]);
+        const auto e = v - one / inverse * to_float(round_even(inverse * v) & ints::set(255));
+        best_error = best_error + floats::load(weights[i]) * e * e;
     }
     for (int t = -4; t <= 4; ++t) {
         if (t == 0) continue;
-        const float candidate = (0.1f * static_cast<float>(t) + static_cast<float>(MaxCode)) / largest;
-        const float scale = 1.0f / candidate;
-        float error = 0.0f;
-        for (int i = 0; i < Count; ++i) {
-            const int code = code_of(candidate * x[i]);
-            const float e = x[i] - scale * static_cast<float>(code > MaxCode ? MaxCode : code);
-            error = error + weights[i] * e * e;
+        const auto candidate = floats::set(0.1f * static_cast<float>(t) + static_cast<float>(MaxCode)) / largest, scale = one / candidate;
+        auto error = zero;
+        for (std::size_t i = 0; i < Count; ++i) {
+            const auto v = floats::load(x[i]);
+            const auto e = v - scale * to_float(cut(round_even(candidate * v)));
+            error = error + floats::load(weights[i]) * e * e;
         }
-        if (error < best_error) {
-            best_error = error;
-            inverse = candidate;
-        }
+        const auto better = error < best_error;
+        best_error = select(better, error, best_error);
+        inverse = select(better, candidate, inverse);
     }
-    float sum_cx = 0.0f, sum_cc = 0.0f;
-    for (int i = 0; i < Count; ++i) {
-        const int rounded = code_of(inverse * x[i]);
-        const int code = rounded > MaxCode ? MaxCode : rounded;
-        codes[i] = static_cast<std::uint8_t>(code);
-        sum_cx = sum_cx + weights[i] * x[i] * static_cast<float>(code);
-        sum_cc = sum_cc + weights[i] * static_cast<float>(code) * static_cast<float>(code);
+    auto sum_cx = zero, sum_cc = zero;
+    for (std::size_t i = 0; i < Count; ++i) {
+        const auto v = floats::load(x[i]), w = floats::load(weights[i]);
+        const auto code = cut(round_even(inverse * v));
+        (code & ints::set(255)).store(codes[i]);
+        sum_cx = sum_cx + w * v * to_float(code);
+        sum_cc = sum_cc + w * to_float(code) * to_float(code);
     }
     for (int round = 0; round < 5; ++round) {
-        bool changed = false;
-        for (int i = 0; i < Count; ++i) {
-            const float w = weights[i], old = static_cast<float>(codes[i]);
-            float rest_cx = sum_cx - w * x[i] * old, rest_cc = sum_cc - w * old * old;
-            if (!(rest_cx > 0.0f && rest_cc > 0.0f)) continue;
-            const int rounded = code_of(x[i] * rest_cc / rest_cx);
-            const int code = rounded > MaxCode ? MaxCode : rounded;
-            if (code == codes[i]) continue;
-            rest_cx = rest_cx + w * x[i] * static_cast<float>(code);
-            rest_cc = rest_cc + w * static_cast<float>(code) * static_cast<float>(code);
-            if (rest_cx * rest_cx * sum_cc > sum_cx * sum_cx * rest_cc) {
-                codes[i] = static_cast<std::uint8_t>(code);
-                sum_cx = rest_cx;
-                sum_cc = rest_cc;
-                changed = true;
-            }
+        auto changed = ints::set(0);
+        for (std::size_t i = 0; i < Count; ++i) {
+            const auto v = floats::load(x[i]), w = floats::load(weights[i]);
+            const auto old_code = ints::load(codes[i]);
+            const auto old = to_float(old_code);
+            auto rest_cx = sum_cx - w * v * old, rest_cc = sum_cc - w * old * old;
+            const auto usable = (rest_cx > zero) & (rest_cc > zero);
+            const auto code = cut(round_even(v * rest_cc / rest_cx));
+            const auto c = to_float(code);
+            rest_cx = rest_cx + w * v * c;
+            rest_cc = rest_cc + w * c * c;
+            const auto better = usable & !(code == old_code) & (rest_cx * rest_cx * sum_cc > sum_cx * sum_cx * rest_cc);
+            const auto now = select(better, code & ints::set(255), old_code);
+            now.store(codes[i]);
+            sum_cx = select(better, rest_cx, sum_cx);
+            sum_cc = select(better, rest_cc, sum_cc);
+            changed = changed | select(better, ints::set(1), ints::set(0));
         }
-        if (!changed) break;
+        if (!any(changed > ints::set(0))) break;
     }
-    return sum_cc > 0.0f ? sum_cx / sum_cc : 0.0f;
+    for (std::size_t i = 0; i < Count; ++i) select(empty, ints::set(0), ints::load(codes[i])).store(codes[i]);
+    return select(empty, zero, select(sum_cc > zero, sum_cx / sum_cc, zero));
 }
 
 NIBBLE_NAMESPACE_END

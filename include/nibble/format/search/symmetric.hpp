@@ -56,15 +56,20 @@ NIBBLE_INLINE symmetric_fit<N> find_scale(const float (&x)[Count][N], const floa
     symmetric_fit<N> best;
     best.empty = abs(extreme) < floats::set(1e-15f);
 
+    alignas(64) float w[Count][N], wx[Count][N];
+    for (std::size_t i = 0; i < Count; ++i) {
+        const auto v = floats::load(x[i]), weight = weights != nullptr ? floats::load(weights[i]) : v * v;
+        weight.store(w[i]);
+        (weight * v).store(wx[i]);
+    }
     floats sum_cx, sum_cc;
     const auto measure = [&](const floats& inverse) NIBBLE_LAMBDA_INLINE {
         sum_cx = sum_cc = zero;
         for (std::size_t i = 0; i < Count; ++i) {
-            const auto v = floats::load(x[i]);
-            const auto code = to_float(clamp(round_even(inverse * v), -Half, Half - 1));
-            const auto w = weights != nullptr ? floats::load(weights[i]) : v * v;
-            sum_cx = sum_cx + w * v * code;
-            sum_cc = sum_cc + w * code * code;
+            // Where no value reaches 1e-15 the code may be wrong, and is not used.
+            const auto code = round_within(inverse * floats::load(x[i]), -Half, Half - 1);
+            sum_cx = sum_cx + floats::load(wx[i]) * code;
+            sum_cc = sum_cc + floats::load(w[i]) * code * code;
         }
     };
 

@@ -11,7 +11,7 @@ NIBBLE_BASELINE_BEGIN
 template <searched_format F>
 struct kernel<op::quantize, F, isa::avx2> {
     static void run(const float* values, std::size_t rows, std::size_t cols, const float* importance, std::byte* out) noexcept {
-        quantize_rows<F, 8>(values, rows, cols, importance, out);
+        quantize_rows<F, 8, strands_of<F>>(values, rows, cols, importance, out);
     }
     static constexpr op::quantize::entry entry = &run;
 };

@@ -7,9 +7,10 @@
 NIBBLE_EXACT_BEGIN
 NIBBLE_BASELINE_BEGIN
 
-/// The loop over rows that every level shares; Lanes is the level's vector width in floats. It becomes part of the kernel that calls
+/// The loop over rows that every level shares; Lanes is the level's vector width in floats, Strands the vectors that a search works on side
+/// by side. It becomes part of the kernel that calls
 /// it, and takes that kernel's instructions.
-template <class F, int Lanes>
+template <class F, int Lanes, int Strands = 1>
 NIBBLE_INLINE void quantize_rows(const float* values, std::size_t rows, std::size_t cols, const float* importance, std::byte* out) noexcept {
     if constexpr (row_format<F>) {
         for (std::size_t r = 0; r < rows; ++r) F::encode_row(values + r * cols, cols, out + r * row_bytes<F>(cols));
@@ -17,7 +18,7 @@ NIBBLE_INLINE void quantize_rows(const float* values, std::size_t rows, std::siz
         const std::size_t blocks_per_row = cols / F::block_size, blocks = rows * blocks_per_row;
         auto* packed = reinterpret_cast<typename F::block*>(out);
         if constexpr (searched_format<F>) {
-            encode_blocks<F, Lanes>(values, blocks, blocks_per_row, importance, packed);
+            encode_blocks<F, Lanes, Strands>(values, blocks, blocks_per_row, importance, packed);
         } else {
             for (std::size_t b = 0; b < blocks; ++b) {
                 F::encode(std::span<const float, F::block_size>(values + b * F::block_size, F::block_size), packed[b]);
