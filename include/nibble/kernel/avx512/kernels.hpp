@@ -6,3 +6,4 @@
 #include "nibble/kernel/avx512/panel.hpp"
 #include "nibble/kernel/avx512/quantize.hpp"
 #include "nibble/kernel/avx512/quantize_best.hpp"
+#include "nibble/kernel/avx512/quantize_bytes.hpp"

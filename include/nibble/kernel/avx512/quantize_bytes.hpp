@@ -1,0 +1,74 @@
+// Quantize to blocks of 32 signed bytes with AVX-512, which is what prepares activations. The rule is byte_block's (format/byte_block.hpp), eight
+// blocks at once, so that their magnitudes and scales are the lanes of one register.
+#pragma once
+
+#include <concepts>
+
+#include "nibble/format/byte_block.hpp"
+#include "nibble/kernel/avx512/activation.hpp"
+#include "nibble/kernel/reference/quantize.hpp"
+
+#if defined(NIBBLE_X86)
+NIBBLE_EXACT_BEGIN
+NIBBLE_TARGET_BEGIN_AVX512
+NIBBLE_BASELINE_BEGIN
+
+template <searched_format F>
+    requires std::derived_from<F, byte_block<F, false>>
+struct kernel<op::quantize, F, isa::avx512> {
+    static void run(const float* values, std::size_t rows, std::size_t cols, const float*, std::byte* out) noexcept {
+        std::size_t left = rows * (cols / 32);
+        auto* blocks = reinterpret_cast<typename F::block*>(out);
+        // The next scales are found before the codes are written: their divisions take long, but no place.
+        __m256 next = left >= 8 ? scales_of(values) : _mm256_setzero_ps();
+        for (; left >= 8; left -= 8, values += 256, blocks += 8) {
+            const __m256 scale = next;
+            if (left >= 16) next = scales_of(values + 256);
+            encode_eight(values, scale, blocks);
+        }
+        encode_blocks<F, 1>(values, left, left, nullptr, blocks);
+    }
+    static constexpr op::quantize::entry entry = &run;
+
+private:
+    NIBBLE_INLINE static __m256 scales_of(const float* values) noexcept {
+        const __m512i magnitude = _mm512_set1_epi32(0x7FFFFFFF);
+        __m512i most[8];
+#pragma GCC unroll 8
+        for (int b = 0; b < 8; ++b) {
+            const __m512i low = _mm512_loadu_si512(values + 32 * b), high = _mm512_loadu_si512(values + 32 * b + 16);
+            most[b] = _mm512_max_epi32(_mm512_and_si512(low, magnitude), _mm512_and_si512(high, magnitude));
+        }
+        return _mm256_div_ps(_mm256_castsi256_ps(avx512::largest_of_each(most)), _mm256_set1_ps(127.0f));
+    }
+    NIBBLE_INLINE static void encode_eight(const float* values, __m256 scale, typename F::block* blocks) noexcept {
+        const __m512i magnitude = _mm512_set1_epi32(0x7FFFFFFF), below_half = _mm512_set1_epi32(0x3EFFFFFF);
+        const __m256 quotient = _mm256_div_ps(_mm256_set1_ps(1.0f), scale);
+        // code_rule: a scale without a finite inverse has codes of 0. Neither is negative.
+        const __mmask8 usable = _mm256_cmp_ps_mask(quotient, _mm256_set1_ps(3.402823466e38f), _CMP_LE_OQ);
+        alignas(32) float inverse[8];
+        alignas(16) std::uint16_t halves[8];
+        _mm256_store_ps(inverse, _mm256_maskz_mov_ps(usable, quotient));
+        _mm_store_si128(reinterpret_cast<__m128i*>(halves), _mm256_cvtps_ph(scale, _MM_FROUND_TO_NEAREST_INT));
+        // The lowest byte of each of 32 codes.
+        const __m512i bytes = _mm512_castsi256_si512(_mm256_setr_epi8(0, 4, 8, 12, 16, 20, 24, 28, 32, 36, 40, 44, 48, 52, 56, 60, 64, 68, 72, 76, 80, 84, 88, 92,
+                                                                      96, 100, 104, 108, 112, 116, 120, 124));
+#pragma GCC unroll 8
+        for (int b = 0; b < 8; ++b) {
+            const auto code = [&](const float* from) NIBBLE_LAMBDA_INLINE {
+                const __m512 value = _mm512_mul_ps(_mm512_loadu_ps(from), _mm512_set1_ps(inverse[b]));
+                // Half away from zero: the sign of the value, and the bits of what is added (round_away in base/lanes.hpp).
+                const __m512i rounding = _mm512_ternarylogic_epi32(magnitude, _mm512_castps_si512(value), below_half, 0xAE);
+                return _mm512_cvttps_epi32(_mm512_add_ps(value, _mm512_castsi512_ps(rounding)));
+            };
+            const __m512i codes = _mm512_permutex2var_epi8(code(values + 32 * b), bytes, code(values + 32 * b + 16));
+            blocks[b].scale.set(halves[b]);
+            _mm256_storeu_si256(reinterpret_cast<__m256i*>(blocks[b].codes), _mm512_castsi512_si256(codes));
+        }
+    }
+};
+
+NIBBLE_BASELINE_END
+NIBBLE_TARGET_END
+NIBBLE_EXACT_END
+#endif
