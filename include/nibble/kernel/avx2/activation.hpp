@@ -2,7 +2,7 @@
 // weights' offsets. How a row is laid out depends on how many there are.
 //
 // One row, or few, run by run:
-//   codes  [256]        int8 in the order of the elements for a single row, else in strips (decode/strips.hpp)
+//   codes  [256]        int8 in the order of the elements or in octets (single/octets.hpp) for a single row, else in strips (decode/strips.hpp)
 //   scales [8] fp32     largest magnitude of a group / largest code
 //   sums   [parts][8]   scale * sum of the codes of a part; times -zero if is_centered
 // Many rows, in tiles of 6 or 4 rows, group by group:
@@ -20,6 +20,7 @@
 #include "nibble/kernel/avx2/decode.hpp"
 #include "nibble/kernel/avx2/decode/strips.hpp"
 #include "nibble/kernel/avx2/quantize_run.hpp"
+#include "nibble/kernel/avx2/single.hpp"
 #include "nibble/kernel/op.hpp"
 
 #if defined(NIBBLE_X86)
@@ -47,7 +48,7 @@ inline constexpr bool stays_integer = !needs_words<F> && gives_units<decoder<F>>
 
 /// A single row stays in the order of the elements if that saves the decoder a shuffle.
 template <class F>
-inline constexpr bool single_in_order = !gives_strips<F>;
+inline constexpr bool single_in_order = !gives_strips<F> || multiplies_octets<F>;
 
 /// Rows from which on gemm unpacks the weights into panels. Decoders with strips of their own are quick, and may well work twice.
 template <class F>
@@ -62,6 +63,10 @@ NIBBLE_INLINE constexpr std::size_t runs_of(std::size_t cols) noexcept { return 
 /// A run of one of few rows.
 template <class F>
 using row_run = activation_run<std::int8_t, F::parts>;
+
+/// The same in octets, of a single float row.
+template <class F>
+using octets = typename run_product_of<F>::template activations<F::parts>;
 
 /// A group of a tile.
 template <class F, int Width>
@@ -123,6 +128,9 @@ struct activation {
     using code = activation_code<F>;
 
     static std::size_t workspace(std::size_t count, std::size_t cols) noexcept {
+        if constexpr (multiplies_octets<F>) {
+            if (count == 1) return runs_of(cols) * sizeof(octets<F>);
+        }
         return count < panel_threshold<F> ? count * row_workspace<F>(cols) : rows_in_tiles(count) * tiled_row_workspace<F>(cols);
     }
 
@@ -149,7 +157,13 @@ private:
             float padded[run_size];
             const float* from = floats(row, cols, r, padded);
             auto& to = reinterpret_cast<row_run<F>*>(out)[r];
-            if (single && single_in_order<F>) {
+            if (single && multiplies_octets<F>) {
+                if constexpr (multiplies_octets<F>) {
+                    row_run<F> run;
+                    quantize_run(from, zero, run);
+                    keep_in_octets(run, reinterpret_cast<octets<F>*>(out)[r]);
+                }
+            } else if (single && single_in_order<F>) {
                 quantize_run(from, zero, to);
             } else {
                 row_run<F> run;
@@ -198,6 +212,29 @@ private:
                 const strip_source from = strip_at(j, lane);
                 __builtin_memcpy(to.codes + 32 * j + 4 * lane, run.codes + 32 * from.group + 4 * from.dword, 4);
             }
+        }
+    }
+    static void keep_in_octets(const row_run<F>& run, auto& to) noexcept {
+        using order = run_product_of<F>;
+        for (std::size_t j = 0; j < 8; ++j) {
+            for (std::size_t lane = 0; lane < 4; ++lane) {
+                const octet_source at = order::octet_at(j, lane);
+                __builtin_memcpy(to.codes + 32 * j + 8 * lane, run.codes + 32 * at.group + 8 * at.octet, 8);
+            }
+        }
+        for (std::size_t lane = 0; lane < 8; ++lane) {
+            to.scales[lane] = run.scales[order::group_at(lane)];
+            for (std::size_t part = 0; part < F::parts; ++part) to.sums[part][lane] = run.sums[part][order::group_at(lane)];
+        }
+        if constexpr (requires { to.octet_sums; }) {
+            for (std::size_t k = 0; k < run_size / 8; ++k) {
+                int sum = 0;
+                for (std::size_t i = 0; i < 8; ++i) sum += run.codes[8 * k + i];
+                to.octet_sums[k] = static_cast<std::int16_t>(sum);
+            }
+        }
+        if constexpr (requires { to.magnitudes; }) {
+            for (std::size_t i = 0; i < run_size; ++i) to.magnitudes[i] = static_cast<std::uint8_t>(to.codes[i] < 0 ? -to.codes[i] : to.codes[i]);
         }
     }
     template <int Width>

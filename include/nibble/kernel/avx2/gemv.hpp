@@ -16,8 +16,6 @@ NIBBLE_INLINE float sum_of(__m256 v) noexcept {
     return _mm_cvtss_f32(_mm_add_ss(s, _mm_movehdup_ps(s)));
 }
 
-/// Sums of pairs of 16 bits.
-NIBBLE_INLINE __m256i widen(__m256i words) noexcept { return _mm256_madd_epi16(words, _mm256_set1_epi16(1)); }
 /// a + b, of 16 or 32 bits.
 template <int Bits>
 NIBBLE_INLINE __m256i add(__m256i a, __m256i b) noexcept {
@@ -200,13 +198,42 @@ NIBBLE_INLINE float multiply_single(const std::byte* row, std::size_t cols, cons
     return sum_of(total);
 }
 
+/// The same in octets, for layouts that multiply a run themselves.
+template <class F>
+NIBBLE_INLINE float multiply_octets(const std::byte* row, std::size_t cols, const std::byte* workspace) noexcept {
+    using product = run_product_of<F>;
+    const auto* x = reinterpret_cast<const octets<F>*>(workspace);
+    __m256 total = _mm256_setzero_ps();
+    if constexpr (std::is_empty_v<typename product::notes>) {
+        for_each_run<F>(row, cols, [&](const std::byte* run, std::size_t i) NIBBLE_LAMBDA_INLINE {
+            total = product::add(total, run, {}, x[i]);
+        });
+    } else {
+        constexpr std::size_t some = 8;
+        static_assert(F::block_size == run_size);
+        typename product::notes notes[some];
+        for_each_run<F>(row, cols, [&](const std::byte* run, std::size_t i) NIBBLE_LAMBDA_INLINE {
+            if (i % some == 0) {
+                const std::size_t left = runs_of(cols) - i;
+                for (std::size_t k = 0; k < some && k < left; ++k) notes[k] = product::note(run + k * run_bytes<F>);
+            }
+            total = product::add(total, run, notes[i % some], x[i]);
+        });
+    }
+    return sum_of(total);
+}
+
 template <class F, int Cols>
 inline void multiply_rows(const std::byte* packed, std::size_t rows, std::size_t cols, const std::byte* workspace, float* y, std::size_t stride) noexcept {
     for (std::size_t r = 0; r < rows; ++r) multiply_row<F, Cols>(packed + r * row_bytes<F>(cols), cols, workspace, y + r, stride);
 }
 template <class F>
 inline void multiply_rows_single(const std::byte* packed, std::size_t rows, std::size_t cols, const std::byte* workspace, float* y) noexcept {
-    for (std::size_t r = 0; r < rows; ++r) y[r] = multiply_single<F>(packed + r * row_bytes<F>(cols), cols, workspace);
+    for (std::size_t r = 0; r < rows; ++r) {
+        const std::byte* row = packed + r * row_bytes<F>(cols);
+        if constexpr (multiplies_octets<F>) y[r] = multiply_octets<F>(row, cols, workspace);
+        else y[r] = multiply_single<F>(row, cols, workspace);
+    }
 }
 
 /// Few float rows, up to four at a time.

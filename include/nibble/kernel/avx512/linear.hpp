@@ -9,9 +9,9 @@ NIBBLE_TARGET_BEGIN_AVX512
 NIBBLE_BASELINE_BEGIN
 
 namespace avx512 {
-/// A single float row takes AVX2's way, in the order of the elements, where strips were measured not to be faster.
+/// A single float row takes AVX2's way, in octets or in the order of the elements, where strips were measured not to be faster.
 template <class F>
-inline constexpr bool single_like_avx2 = avx2::single_in_order<F> && (F::parts == 1 || F::code_bits <= 2);
+inline constexpr bool single_like_avx2 = !avx2::gives_strips<F> && (avx2::multiplies_octets<F> || F::parts == 1 || F::code_bits <= 2);
 }  // namespace avx512
 
 template <affine_format F>
