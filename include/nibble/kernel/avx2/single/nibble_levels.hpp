@@ -15,7 +15,8 @@ NIBBLE_INLINE void load_nibble_octets(const std::byte* from, __m256i (&v)[8]) no
 #pragma GCC unroll 2
     for (std::size_t half = 0; half < 2; ++half) {
         const auto two = [&](std::size_t g) NIBBLE_LAMBDA_INLINE {
-            const auto at = [&](std::size_t i) NIBBLE_LAMBDA_INLINE { return _mm_loadu_si128(reinterpret_cast<const __m128i*>(from + i * Stride)); };
+            const auto at = [&](std::size_t i)
+                                NIBBLE_LAMBDA_INLINE { return _mm_loadu_si128(reinterpret_cast<const __m128i*>(from + i * Stride)); };
             return _mm256_inserti128_si256(_mm256_castsi128_si256(at(g)), at(g + 4), 1);
         };
         const __m256i a = two(2 * half), b = two(2 * half + 1);
@@ -42,8 +43,7 @@ NIBBLE_INLINE __m256i multiply_wide_levels(const __m256i (&v)[8], const auto& x)
 }
 
 template <class F, class Levels>
-    requires(F::code_bits == 8)
-struct run_product<F, layout::split_nibble_levels<Levels>> : octet_order {
+requires(F::code_bits == 8) struct run_product<F, layout::split_nibble_levels<Levels>> : octet_order {
     template <std::size_t Parts>
     using activations = octet_run_with_magnitudes<Parts>;
 
@@ -56,8 +56,7 @@ struct run_product<F, layout::split_nibble_levels<Levels>> : octet_order {
 };
 
 template <class F, class Levels>
-    requires(F::code_bits == 8)
-struct run_product<F, layout::nibble_levels_super_block<Levels>> : octet_order {
+requires(F::code_bits == 8) struct run_product<F, layout::nibble_levels_super_block<Levels>> : octet_order {
     template <std::size_t Parts>
     using activations = octet_run_with_magnitudes<Parts>;
 
@@ -70,12 +69,12 @@ struct run_product<F, layout::nibble_levels_super_block<Levels>> : octet_order {
 
 /// Few bits: products of a whole group fit in 16 bits.
 template <class F, class Levels>
-    requires(F::code_bits <= 5)
-struct run_product<F, layout::nibble_levels_with_exponent<Levels>> : octet_order {
+requires(F::code_bits <= 5) struct run_product<F, layout::nibble_levels_with_exponent<Levels>> : octet_order {
     NIBBLE_INLINE static __m256 add(__m256 total, const std::byte* run, const notes&, const auto& x) noexcept {
         __m256i v[8];
         load_nibble_octets<sizeof(typename F::block)>(run + 1, v);
-        const auto product = [&](int j) NIBBLE_LAMBDA_INLINE { return _mm256_maddubs_epi16(look_up<Levels>(v[j]), load_octets(x.codes, j)); };
+        const auto product = [&](int j)
+                                 NIBBLE_LAMBDA_INLINE { return _mm256_maddubs_epi16(look_up<Levels>(v[j]), load_octets(x.codes, j)); };
         const auto four = [&](int j) NIBBLE_LAMBDA_INLINE {
             return _mm256_add_epi16(_mm256_add_epi16(product(j), product(j + 1)), _mm256_add_epi16(product(j + 2), product(j + 3)));
         };
@@ -87,10 +86,11 @@ struct run_product<F, layout::nibble_levels_with_exponent<Levels>> : octet_order
 
 /// Eight bytes are a part of 16 elements: low nibbles are one octet, high nibbles the next.
 template <class F, class Levels>
-    requires(F::code_bits <= 5)
-struct run_product<F, layout::nibble_levels_with_float8_scales<Levels>> : octet_order {
+requires(F::code_bits <= 5) struct run_product<F, layout::nibble_levels_with_float8_scales<Levels>> : octet_order {
     /// Register 2 i has octets 0 and 2 of groups 2 i and 2 i + 1, register 2 i + 1 octets 1 and 3.
-    static constexpr octet_source octet_at(std::size_t j, std::size_t lane) noexcept { return {j / 2 * 2 + lane / 2, lane % 2 * 2 + j % 2}; }
+    static constexpr octet_source octet_at(std::size_t j, std::size_t lane) noexcept {
+        return {j / 2 * 2 + lane / 2, lane % 2 * 2 + j % 2};
+    }
     /// Even groups, then odd ones.
     static constexpr std::size_t group_at(std::size_t lane) noexcept { return lane % 4 * 2 + lane / 4; }
 
@@ -101,7 +101,8 @@ struct run_product<F, layout::nibble_levels_with_float8_scales<Levels>> : octet_
             const __m256i bytes = load_octets(run + static_cast<std::size_t>(i) * block + 4, 0), nibble = _mm256_set1_epi8(15);
             const __m256i low = look_up<Levels>(_mm256_and_si256(bytes, nibble));
             const __m256i high = look_up<Levels>(_mm256_and_si256(_mm256_srli_epi16(bytes, 4), nibble));
-            return _mm256_add_epi16(_mm256_maddubs_epi16(low, load_octets(x.codes, 2 * i)), _mm256_maddubs_epi16(high, load_octets(x.codes, 2 * i + 1)));
+            return _mm256_add_epi16(_mm256_maddubs_epi16(low, load_octets(x.codes, 2 * i)),
+                                    _mm256_maddubs_epi16(high, load_octets(x.codes, 2 * i + 1)));
         };
         // Lanes of 32 bits: parts of groups 0 2 | 1 3 and 4 6 | 5 7, then one part of all groups.
         const __m256 a = _mm256_castsi256_ps(widen(join_octets<16>(two_groups(0), two_groups(1))));
@@ -114,11 +115,13 @@ struct run_product<F, layout::nibble_levels_with_float8_scales<Levels>> : octet_
             return std::uint64_t{scales};
         };
         const __m128i seven = _mm_set1_epi8(0x7F);
-        const __m128i bytes = _mm_set_epi64x(static_cast<long long>(four(2) | (four(3) << 32)), static_cast<long long>(four(0) | (four(1) << 32)));
+        const __m128i bytes =
+            _mm_set_epi64x(static_cast<long long>(four(2) | (four(3) << 32)), static_cast<long long>(four(0) | (four(1) << 32)));
         const __m128i usable = _mm_andnot_si128(_mm_cmpeq_epi8(bytes, seven), _mm_and_si128(bytes, seven));
         const auto part = [&](__m256 product, int p) NIBBLE_LAMBDA_INLINE {
             const auto at = [p](int i) NIBBLE_LAMBDA_INLINE { return static_cast<char>(4 * i + p); };
-            const __m128i order = _mm_setr_epi8(-1, at(0), -1, at(1), -1, at(2), -1, at(3), -1, at(0) + 2, -1, at(1) + 2, -1, at(2) + 2, -1, at(3) + 2);
+            const __m128i order =
+                _mm_setr_epi8(-1, at(0), -1, at(1), -1, at(2), -1, at(3), -1, at(0) + 2, -1, at(1) + 2, -1, at(2) + 2, -1, at(3) + 2);
             const __m256 scale = _mm256_mul_ps(_mm256_cvtph_ps(_mm_srli_epi16(_mm_shuffle_epi8(usable, order), 1)), _mm256_set1_ps(128.0f));
             const __m256 sum = _mm256_cvtepi32_ps(_mm256_castps_si256(product));
             return _mm256_fmadd_ps(_mm256_fmadd_ps(sum, _mm256_loadu_ps(x.scales), _mm256_loadu_ps(x.sums[p])), scale, total);

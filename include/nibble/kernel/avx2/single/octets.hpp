@@ -49,16 +49,22 @@ struct octet_order {
     using activations = octet_run<Parts>;
     struct notes {};
     NIBBLE_INLINE static notes note(const std::byte*) noexcept { return {}; }
-    static constexpr octet_source octet_at(std::size_t j, std::size_t lane) noexcept { return {lane / 2 * 4 + j / 4 * 2 + lane % 2, j % 4}; }
+    static constexpr octet_source octet_at(std::size_t j, std::size_t lane) noexcept {
+        return {lane / 2 * 4 + j / 4 * 2 + lane % 2, j % 4};
+    }
     /// Which group scales and sums have in a lane.
     static constexpr std::size_t group_at(std::size_t lane) noexcept { return lane; }
 };
 
 template <class F>
-concept multiplies_octets = requires { run_product_of<F>::octet_at(std::size_t{}, std::size_t{}); };
+concept multiplies_octets = requires {
+    run_product_of<F>::octet_at(std::size_t{}, std::size_t{});
+};
 
 /// Register j of 256 bytes.
-NIBBLE_INLINE __m256i load_octets(const auto* x, int j) noexcept { return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(x + 32 * j)); }
+NIBBLE_INLINE __m256i load_octets(const auto* x, int j) noexcept {
+    return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(x + 32 * j));
+}
 
 /// One lane for each group from sums over the octets of registers 0 .. 3 and of registers 4 .. 7, of 16 or 32 bits.
 template <int Bits>

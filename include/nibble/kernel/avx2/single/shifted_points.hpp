@@ -33,11 +33,12 @@ struct run_product<F, layout::shifted_points<Book>> : octet_order {
         const __m128i high = _mm_loadu_si128(reinterpret_cast<const __m128i*>(block.high));
         const auto sixteen = [&](int half) NIBBLE_LAMBDA_INLINE {
             const long long group = 0x0100010001000100 + 0x0808080808080808 * half, next = 0x0202020202020202;
-            const __m256i spread =
-                _mm256_shuffle_epi8(_mm256_broadcastsi128_si256(high), _mm256_setr_epi64x(group, group + next, group + 2 * next, group + 3 * next));
+            const __m256i spread = _mm256_shuffle_epi8(_mm256_broadcastsi128_si256(high),
+                                                       _mm256_setr_epi64x(group, group + next, group + 2 * next, group + 3 * next));
             // Multiplied and divided: by 256, 32 and 4, and the last by one half.
             const __m256i moved = _mm256_srli_epi16(_mm256_mullo_epi16(_mm256_and_si256(spread, _mm256_set1_epi64x(0x0E0001C000380007)),
-                                                                       _mm256_set1_epi64x(0x0001000800400200)), 1);
+                                                                       _mm256_set1_epi64x(0x0001000800400200)),
+                                                    1);
             const __m256i low = _mm256_cvtepu8_epi16(_mm_loadu_si128(reinterpret_cast<const __m128i*>(block.index) + half));
             return _mm256_or_si256(low, moved);
         };

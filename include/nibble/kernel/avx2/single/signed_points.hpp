@@ -34,9 +34,11 @@ NIBBLE_INLINE run_signs complete_run_signs(__m256i sevens) noexcept {
 }
 /// The same from four times seven bits in each dword.
 NIBBLE_INLINE run_signs spread_run_signs(__m256i packed) noexcept {
-    const auto field = [&](__m256i shifted, unsigned mask) NIBBLE_LAMBDA_INLINE { return _mm256_and_si256(shifted, _mm256_set1_epi32(static_cast<int>(mask))); };
+    const auto field = [&](__m256i shifted, unsigned mask)
+                           NIBBLE_LAMBDA_INLINE { return _mm256_and_si256(shifted, _mm256_set1_epi32(static_cast<int>(mask))); };
     const __m256i first = _mm256_or_si256(field(packed, 0x7Fu), field(_mm256_slli_epi32(packed, 1), 0x7F00u));
-    const __m256i second = _mm256_or_si256(field(_mm256_slli_epi32(packed, 2), 0x7F0000u), field(_mm256_slli_epi32(packed, 3), 0x7F000000u));
+    const __m256i second =
+        _mm256_or_si256(field(_mm256_slli_epi32(packed, 2), 0x7F0000u), field(_mm256_slli_epi32(packed, 3), 0x7F000000u));
     return complete_run_signs(_mm256_or_si256(first, second));
 }
 
@@ -54,13 +56,15 @@ NIBBLE_INLINE __m256i multiply_two(auto magnitudes, const run_signs& signs, cons
     return widen(_mm256_add_epi16(a, b));
 }
 /// total += a run whose groups have one scale.
-NIBBLE_INLINE __m256 add_signed(__m256 total, auto magnitudes, const run_signs& signs, const run_scales<1>& scales, const auto& x) noexcept {
+NIBBLE_INLINE __m256 add_signed(__m256 total, auto magnitudes, const run_signs& signs, const run_scales<1>& scales,
+                                const auto& x) noexcept {
     const __m256i first = _mm256_add_epi32(multiply_two<0>(magnitudes, signs, x), multiply_two<2>(magnitudes, signs, x));
     const __m256i second = _mm256_add_epi32(multiply_two<4>(magnitudes, signs, x), multiply_two<6>(magnitudes, signs, x));
     return add_scaled(total, join_octets<32>(first, second), scales.scale[0], x.scales);
 }
 /// total += a run whose groups have two scales.
-NIBBLE_INLINE __m256 add_signed(__m256 total, auto magnitudes, const run_signs& signs, const run_scales<2>& scales, const auto& x) noexcept {
+NIBBLE_INLINE __m256 add_signed(__m256 total, auto magnitudes, const run_signs& signs, const run_scales<2>& scales,
+                                const auto& x) noexcept {
     const __m256i first = join_octets<32>(multiply_two<0>(magnitudes, signs, x), multiply_two<4>(magnitudes, signs, x));
     const __m256i second = join_octets<32>(multiply_two<2>(magnitudes, signs, x), multiply_two<6>(magnitudes, signs, x));
     return add_scaled(add_scaled(total, first, scales.scale[0], x.scales), second, scales.scale[1], x.scales);
@@ -108,7 +112,7 @@ struct run_product<F, layout::points_and_signs<Book>> : octet_order {
         // Bits 8 and 9 of four indices in a byte: to each of them, and to their place.
         const __m256i high = _mm256_broadcastsi128_si256(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(block.high)));
         const auto sixteen = [&](int half) NIBBLE_LAMBDA_INLINE {
-            const long long group = 0x8000800080008000 + 0x0004000400040004 * half, next = 0x0001000100010001;
+            const auto group = static_cast<long long>(0x8000800080008000u) + 0x0004000400040004 * half, next = 0x0001000100010001ll;
             const __m256i spread = _mm256_shuffle_epi8(high, _mm256_setr_epi64x(group, group + next, group + 2 * next, group + 3 * next));
             const __m256i moved = _mm256_mullo_epi16(spread, _mm256_set1_epi64x(0x0004001000400100));
             const __m256i low = _mm256_cvtepu8_epi16(_mm_loadu_si128(reinterpret_cast<const __m128i*>(block.index) + half));

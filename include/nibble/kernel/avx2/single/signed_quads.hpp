@@ -29,7 +29,8 @@ template <class Book, int J>
 NIBBLE_INLINE __m256i load_octet_quads(auto index) noexcept {
     // Dwords 0 and 1 of a register are a point if it is loaded from there, dwords 2 and 3 if it is loaded from one before.
     const auto at = [&](int group, int k, int before) NIBBLE_LAMBDA_INLINE {
-        const auto& point = detail::doubled_points_of<Book>.values[std::size_t{index(8 * group + 2 * (J % 4) + k)} + 1 - static_cast<std::size_t>(before)];
+        const auto& point =
+            detail::doubled_points_of<Book>.values[std::size_t{index(8 * group + 2 * (J % 4) + k)} + 1 - static_cast<std::size_t>(before)];
         return _mm_loadu_si128(reinterpret_cast<const __m128i*>(point));
     };
     const auto two_groups = [&](int group) NIBBLE_LAMBDA_INLINE {
@@ -65,10 +66,12 @@ struct run_product<F, layout::quads_and_signs<Book>> : octet_order {
 #pragma GCC unroll 4
         for (int i = 0; i < 4; ++i) {
             // Two groups: bit k of a group's byte is bit 8 of index k.
-            const __m256i group = _mm256_set1_epi16(static_cast<short>(0x8000 | (2 * i))), next = _mm256_setr_epi64x(0, 0, 0x0001000100010001, 0x0001000100010001);
+            const __m256i group = _mm256_set1_epi16(static_cast<short>(0x8000 | (2 * i))),
+                          next = _mm256_setr_epi64x(0, 0, 0x0001000100010001, 0x0001000100010001);
             const __m256i set = _mm256_cmpeq_epi16(_mm256_and_si256(_mm256_shuffle_epi8(high, _mm256_add_epi16(group, next)), bit), bit);
             const __m256i low = _mm256_cvtepu8_epi16(_mm_loadu_si128(reinterpret_cast<const __m128i*>(block.index) + i));
-            _mm256_store_si256(reinterpret_cast<__m256i*>(all.indices) + i, _mm256_or_si256(low, _mm256_and_si256(set, _mm256_set1_epi16(256))));
+            _mm256_store_si256(reinterpret_cast<__m256i*>(all.indices) + i,
+                               _mm256_or_si256(low, _mm256_and_si256(set, _mm256_set1_epi16(256))));
         }
         return all;
     }
