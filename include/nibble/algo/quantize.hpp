@@ -17,14 +17,14 @@ NIBBLE_NAMESPACE_BEGIN
 /// What to do with NaN, infinities, and values whose scale fp16 cannot hold.
 enum class nonfinite : std::uint8_t {
     error,  ///< fail with errc::nonfinite or errc::out_of_range
-    clamp,  ///< NaN becomes 0; infinities and oversized values saturate at the largest magnitude that the format holds
+    clamp,  ///< NaN becomes 0; infinities and oversized values saturate at the largest magnitude that the format holds; importance with
+            ///< which no scale of a row is finite is left out there
 };
 
 /// How to quantize. The default is what ggml does, in the calling thread.
 struct quantize_options {
     search how = search::reference;  ///< effort that goes into scales and codes
-    std::span<const float> importance = {};     ///< one weight a column (finite, not negative), or empty; left out in a row where the
-                                                ///< search overflows with it
+    std::span<const float> importance = {};     ///< one weight a column (finite, not negative), or empty
     nonfinite on_nonfinite = nonfinite::error;  ///< what to do with NaN, infinities and oversized values
     executor threads = {};  ///< who works; by default the calling thread
 };
@@ -115,13 +115,14 @@ private:
         return {};
     }
 
-    /// One row whose scales are finite afterwards; importance with which the search overflows is left out.
+    /// One row whose scales are finite afterwards, or errc::out_of_range. Who clamps gets a row in any case: importance with which the
+    /// search overflows is left out.
     status write_row(const float* values, std::byte* out) noexcept {
         status done;
         for (weighted_ = !options_.importance.empty();; weighted_ = false) {
             done = write(values, 1, out);
             if (done && !scales_are_finite<F>(out, padded_ / F::block_size)) done = errc::out_of_range;
-            if (done.error() != errc::out_of_range || !weighted_) break;
+            if (done.error() != errc::out_of_range || !weighted_ || options_.on_nonfinite != nonfinite::clamp) break;
         }
         weighted_ = true;
         return done;
