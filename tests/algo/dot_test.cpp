@@ -3,19 +3,13 @@
 
 #include <cmath>
 #include <nibble/nibble.hpp>
-#include <random>
 
+#include "support/floats.hpp"
 #include "support/formats.hpp"
 
-namespace {
+using support::noise;
 
-std::vector<float> noise(std::size_t count, float sigma, unsigned seed) {
-    std::mt19937 generator(seed);
-    std::normal_distribution<float> normal(0.0f, sigma);
-    std::vector<float> values(count);
-    for (float& v : values) v = normal(generator);
-    return values;
-}
+namespace {
 
 /// The product of the decoded rows, and how far rounding may lead from it: decode and affine round scales, offsets and their products with
 /// codes to float, each by 2^-24 of what is rounded; four such roundings meet in a term. The result is rounded once.
@@ -55,8 +49,8 @@ TEST_CASE("every format that has a companion multiplies with it") {
         if constexpr (nibble::has_companion<F>) {
             ++formats;
             for (const std::size_t cols : {1u, 31u, 32u, 100u, 256u, 300u, 1024u, 1290u}) {
-                const auto w = nibble::quantizer<F>{}({noise(cols, 0.02f, 1).data(), nibble::shape{1, cols}});
-                const auto x = nibble::quantizer<typename F::companion>{}({noise(cols, 1.0f, 2).data(), nibble::shape{1, cols}});
+                const auto w = nibble::quantizer<F>{}({noise(cols, 1).data(), nibble::shape{1, cols}});
+                const auto x = nibble::quantizer<typename F::companion>{}({noise(cols, 2, 1.0f).data(), nibble::shape{1, cols}});
                 REQUIRE(static_cast<bool>(w));
                 REQUIRE(static_cast<bool>(x));
                 support::for_each_level([&](nibble::isa) { check<F>(*w, *x); });
@@ -69,8 +63,8 @@ TEST_CASE("every format that has a companion multiplies with it") {
 }
 
 TEST_CASE("bytes behind the last column do not count") {
-    auto w = nibble::quantizer<nibble::q4_0>{}({noise(40, 0.02f, 3).data(), nibble::shape{1, 40}});
-    auto x = nibble::quantizer<nibble::q8_0>{}({noise(40, 1.0f, 4).data(), nibble::shape{1, 40}});
+    auto w = nibble::quantizer<nibble::q4_0>{}({noise(40, 3).data(), nibble::shape{1, 40}});
+    auto x = nibble::quantizer<nibble::q8_0>{}({noise(40, 4, 1.0f).data(), nibble::shape{1, 40}});
     REQUIRE((w && x));
     const auto before = nibble::dot(*w, x->view());
     // Element 8 of the second block is column 40: its codes are padding.
@@ -82,8 +76,8 @@ TEST_CASE("bytes behind the last column do not count") {
 }
 
 TEST_CASE("rows that do not fit are refused") {
-    const auto two = nibble::quantizer<nibble::q8_0>{}({noise(128, 1.0f, 5).data(), nibble::shape{2, 64}});
-    const auto w = nibble::quantizer<nibble::q4_0>{}({noise(64, 1.0f, 6).data(), nibble::shape{1, 64}});
+    const auto two = nibble::quantizer<nibble::q8_0>{}({noise(128, 5, 1.0f).data(), nibble::shape{2, 64}});
+    const auto w = nibble::quantizer<nibble::q4_0>{}({noise(64, 6, 1.0f).data(), nibble::shape{1, 64}});
     REQUIRE((two && w));
     using nibble::errc;
     CHECK(nibble::dot(*w, two->view()).error() == errc::shape_mismatch);

@@ -4,21 +4,12 @@
 #include <cfenv>
 #include <cstring>
 #include <nibble/nibble.hpp>
-#include <random>
 
+#include "support/floats.hpp"
 #include "support/formats.hpp"
 
 using nibble::shape;
-
-namespace {
-std::vector<float> noise(std::size_t count, unsigned seed) {
-    std::mt19937 generator(seed);
-    std::normal_distribution<float> normal(0.0f, 0.02f);
-    std::vector<float> values(count);
-    for (float& v : values) v = normal(generator);
-    return values;
-}
-}  // namespace
+using support::noise;
 
 TEST_CASE("Rounding modes and flushed subnormals of the calling thread change no byte, and are restored") {
     const shape s{3, 512};

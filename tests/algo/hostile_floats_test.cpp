@@ -10,10 +10,12 @@
 #include <random>
 #include <string>
 
+#include "support/floats.hpp"
 #include "support/formats.hpp"
 
 using nibble::errc;
 using nibble::shape;
+using support::count_nonfinite, support::float_of, support::is_finite, support::is_nan;
 
 namespace {
 
@@ -28,10 +30,6 @@ private:
     std::unique_ptr<T[]> data_;
     std::size_t size_;
 };
-
-float float_of(std::uint_fast32_t bits) { return nibble::bit_cast<float>(static_cast<std::uint32_t>(bits)); }
-bool is_nan(float value) { return (nibble::bit_cast<std::uint32_t>(value) & 0x7FFFFFFFu) > 0x7F800000u; }
-bool is_finite(float value) { return (nibble::bit_cast<std::uint32_t>(value) & 0x7F800000u) != 0x7F800000u; }
 
 /// Floats that differ; a NaN need not be the same NaN.
 std::size_t differences(std::span<const float> a, std::span<const float> b) {
@@ -119,10 +117,10 @@ TEST_CASE("Odd floats give the bytes of the reference level and decode to finite
                 }
                 for (std::size_t r = 0; r < s.rows; ++r) {
                     const auto row = decoded.span().subspan(r * cols, cols);
-                    bool finite = true, zero = true;
-                    for (const float v : row) finite = finite && is_finite(v), zero = zero && v == 0.0f;
+                    bool zero = true;
+                    for (const float v : row) zero = zero && v == 0.0f;
                     INFO(F::name << (weighted ? " with importance, row " : ", row ") << r << " of kind " << r % 16);
-                    CHECK(finite);
+                    CHECK(count_nonfinite(row) == 0);
                     // tq and iq formats cannot say zero in a block with a scale, but a block of zeros has none.
                     if (r % 16 <= 2) CHECK(zero);
                 }
@@ -167,6 +165,18 @@ TEST_CASE("NaN, infinities and floats of any bits: an error, or clamped to finit
                 check(nibble::quantize<F>(input.span(), packed.span(), s, {.on_nonfinite = policy}));
             });
         };
+        const auto clamped_alike = [&] {
+            {
+                const nibble::scoped_isa limit(nibble::isa::reference);
+                REQUIRE(nibble::quantize<F>(input.span(), expected.span(), s, {.on_nonfinite = nibble::nonfinite::clamp}));
+            }
+            everywhere(nibble::nonfinite::clamp, [&](const nibble::status& done) {
+                REQUIRE(done);
+                CHECK(std::ranges::equal(packed.span(), expected.span()));
+                REQUIRE(nibble::dequantize<F>(packed.span(), decoded.span(), s));
+                CHECK(count_nonfinite(decoded.span()) == 0);
+            });
+        };
         for (const float b : bad) {
             for (const std::size_t column : {std::size_t{0}, std::size_t{100}, s.cols - 1}) {  // the last is in a padded block
                 for (std::size_t i = 0; i < s.elements(); ++i) input.span()[i] = static_cast<float>(generator() % 2001) * 1e-5f - 0.01f;
@@ -180,39 +190,15 @@ TEST_CASE("NaN, infinities and floats of any bits: an error, or clamped to finit
                     }
                     if (!done) return;
                     REQUIRE(nibble::dequantize<F>(packed.span(), decoded.span(), s));
-                    std::size_t infinite = 0;
-                    for (const float v : decoded.span()) infinite += !is_finite(v);
-                    CHECK(infinite == 0);
+                    CHECK(count_nonfinite(decoded.span()) == 0);
                 });
-                {
-                    const nibble::scoped_isa limit(nibble::isa::reference);
-                    REQUIRE(nibble::quantize<F>(input.span(), expected.span(), s, {.on_nonfinite = nibble::nonfinite::clamp}));
-                }
-                everywhere(nibble::nonfinite::clamp, [&](const nibble::status& done) {
-                    REQUIRE(done);
-                    CHECK(std::ranges::equal(packed.span(), expected.span()));
-                    REQUIRE(nibble::dequantize<F>(packed.span(), decoded.span(), s));
-                    std::size_t infinite = 0;
-                    for (const float v : decoded.span()) infinite += !is_finite(v);
-                    CHECK(infinite == 0);
-                });
+                clamped_alike();
             }
         }
         for (int round = 0; round < 20; ++round) {  // any bits at all
             for (auto& v : input.span()) v = float_of(generator());
-            {
-                const nibble::scoped_isa limit(nibble::isa::reference);
-                REQUIRE(nibble::quantize<F>(input.span(), expected.span(), s, {.on_nonfinite = nibble::nonfinite::clamp}));
-            }
             everywhere(nibble::nonfinite::error, [](const nibble::status& done) { CHECK(done.error() == errc::nonfinite); });
-            everywhere(nibble::nonfinite::clamp, [&](const nibble::status& done) {
-                REQUIRE(done);
-                CHECK(std::ranges::equal(packed.span(), expected.span()));
-                REQUIRE(nibble::dequantize<F>(packed.span(), decoded.span(), s));
-                std::size_t infinite = 0;
-                for (const float v : decoded.span()) infinite += !is_finite(v);
-                CHECK(infinite == 0);
-            });
+            clamped_alike();
         }
     });
 }
@@ -252,9 +238,7 @@ TEST_CASE("Odd importance is refused, or gives finite bytes that are the same at
                 if (!done) continue;
                 std::ranges::copy(packed.span(), expected.span().begin());
                 REQUIRE(nibble::dequantize<F>(expected.span(), decoded.span(), s));
-                std::size_t infinite = 0;
-                for (const float v : decoded.span()) infinite += !is_finite(v);
-                CHECK(infinite == 0);
+                CHECK(count_nonfinite(decoded.span()) == 0);
             }
             support::for_each_level([&](nibble::isa level) {
                 INFO(F::name << " at " << nibble::name_of(level) << " with importance of kind " << kind);

@@ -6,23 +6,20 @@
 #include <nibble/nibble.hpp>
 #include <random>
 
+#include "support/floats.hpp"
 #include "support/formats.hpp"
+
+using support::noise;
 
 namespace {
 
-std::vector<float> noise(std::size_t count, float sigma, unsigned seed) {
-    std::mt19937 generator(seed);
-    std::normal_distribution<float> normal(0.0f, sigma);
-    std::vector<float> values(count);
-    for (float& v : values) v = normal(generator);
-    return values;
-}
-
-/// The bound that gemm documents, for one element: 8-bit rounding of x in groups, and float arithmetic.
+/// The bound that gemm documents for a format, for one element: 8-bit rounding of x in groups, and float arithmetic.
 struct product {
     double exact = 0, bound = 0;
 };
-product multiply(const float* w, const float* x, std::size_t cols, std::size_t group) {
+template <class F>
+product multiply(const float* w, const float* x, std::size_t cols) {
+    constexpr std::size_t group = F::block_size == 256 ? 256 : 32;
     product p;
     double terms = 0;
     for (std::size_t first = 0; first < cols; first += group) {
@@ -46,7 +43,7 @@ TEST_CASE("products stay within their bound") {
         using F = decltype(format);
         for (const std::size_t cols : {32u, 256u, 300u, 1024u, 1290u}) {
             for (const std::size_t rows : {1u, 5u, 16u, 37u}) {
-                const auto w = noise(rows * cols, 0.02f, 1), all_x = noise(31 * cols, 1.0f, 2);
+                const auto w = noise(rows * cols, 1), all_x = noise(31 * cols, 2, 1.0f);
                 std::vector<std::byte> memory(rows * nibble::row_bytes<F>(cols) + 1);
                 const auto packed = std::span(memory).subspan(1);  // unaligned on purpose
                 REQUIRE(static_cast<bool>(nibble::quantize<F>(w, packed, {rows, cols})));
@@ -56,7 +53,7 @@ TEST_CASE("products stay within their bound") {
                 REQUIRE(static_cast<bool>(nibble::dequantize(*view, std::span(decoded))));
                 std::vector<product> expected;
                 for (std::size_t i = 0; i < 31; ++i) {
-                    for (std::size_t r = 0; r < rows; ++r) expected.push_back(multiply(&decoded[r * cols], &all_x[i * cols], cols, F::block_size == 256 ? 256 : 32));
+                    for (std::size_t r = 0; r < rows; ++r) expected.push_back(multiply<F>(&decoded[r * cols], &all_x[i * cols], cols));
                 }
                 for (const std::size_t count : {1u, 2u, 3u, 4u, 5u, 6u, 7u, 11u, 12u, 13u, 14u, 16u, 26u, 31u}) {
                     const std::span<const float> x = std::span(all_x).first(count * cols);
@@ -89,20 +86,20 @@ TEST_CASE("many columns, prepared by several threads, stay within the bound") {
     support::for_each_format(nibble::format_list<nibble::q4_1, nibble::q6_k, nibble::q2_k>{}, [&](auto format) {
         using F = decltype(format);
         const std::size_t rows = 18, cols = 512;
-        const auto w = noise(rows * cols, 0.02f, 6);
+        const auto w = noise(rows * cols, 6);
         const auto packed = nibble::quantizer<F>{}({w.data(), nibble::shape{rows, cols}});
         REQUIRE(static_cast<bool>(packed));
         std::vector<float> decoded(rows * cols);
         REQUIRE(static_cast<bool>(nibble::dequantize(packed->view(), std::span(decoded))));
         for (const std::size_t count : {127u, 128u, 129u, 300u}) {
-            const auto x = noise(count * cols, 1.0f, 7);
+            const auto x = noise(count * cols, 7, 1.0f);
             support::for_each_level([&](nibble::isa level) {
                 std::vector<float> y(count * rows, -1.0f);
                 const nibble::dense_view<const float> in(x.data(), nibble::shape{count, cols});
                 REQUIRE(static_cast<bool>(nibble::gemm(*packed, in, nibble::dense_view<float>(y.data(), nibble::shape{count, rows}), pool)));
                 double worst = 0;
                 for (std::size_t i = 0; i < count * rows; ++i) {
-                    const product p = multiply(&decoded[i % rows * cols], &x[i / rows * cols], cols, F::block_size == 256 ? 256 : 32);
+                    const product p = multiply<F>(&decoded[i % rows * cols], &x[i / rows * cols], cols);
                     const double error = std::fabs(static_cast<double>(y[i]) - p.exact) / p.bound;
                     if (!(error <= worst)) worst = error;
                 }
@@ -115,7 +112,7 @@ TEST_CASE("many columns, prepared by several threads, stay within the bound") {
 
 TEST_CASE("threads change nothing in a product") {
     const std::size_t rows = 133, cols = 512, count = 50;
-    const auto w = noise(rows * cols, 0.02f, 3), x = noise(count * cols, 1.0f, 4);
+    const auto w = noise(rows * cols, 3), x = noise(count * cols, 4, 1.0f);
     const auto packed = nibble::quantizer<nibble::q4_k>{}({w.data(), nibble::shape{rows, cols}});
     REQUIRE(static_cast<bool>(packed));
     nibble::thread_pool pool(3);
@@ -127,7 +124,7 @@ TEST_CASE("threads change nothing in a product") {
 }
 
 TEST_CASE("products refuse what does not fit") {
-    const auto w = noise(4 * 64, 0.02f, 5);
+    const auto w = noise(4 * 64, 5);
     const auto packed = nibble::quantizer<nibble::q8_0>{}({w.data(), nibble::shape{4, 64}});
     REQUIRE(static_cast<bool>(packed));
     std::vector<float> x(64), y(4), small(3);
@@ -142,12 +139,12 @@ TEST_CASE("a NaN or an infinity in x reaches all products of its row, and no oth
     const std::size_t rows = 5, cols = 300;
     support::for_each_format([&](auto format) {
         using F = decltype(format);
-        const auto packed = nibble::quantizer<F>{}({noise(rows * cols, 0.02f, 6).data(), nibble::shape{rows, cols}});
+        const auto packed = nibble::quantizer<F>{}({noise(rows * cols, 6).data(), nibble::shape{rows, cols}});
         REQUIRE(static_cast<bool>(packed));
         const auto panel = nibble::repack(*packed);
         REQUIRE(static_cast<bool>(panel));
         for (const std::size_t count : {1u, 3u, 7u, 13u}) {
-            const auto clean = noise(count * cols, 1.0f, 7);
+            const auto clean = noise(count * cols, 7, 1.0f);
             support::for_each_level([&](nibble::isa level) {
                 const auto multiply_with = [&](const auto& w, const std::vector<float>& x) {
                     std::vector<float> y(count * rows, -1.0f);
@@ -193,14 +190,14 @@ TEST_CASE("products of weights up to 2^100 are as exact as others") {
     const auto panel = nibble::repack(*view);
     REQUIRE((view && panel));
     for (const std::size_t count : {1u, 3u, 7u, 13u}) {
-        const auto x = noise(count * cols, 1.0f, 9);
+        const auto x = noise(count * cols, 9, 1.0f);
         const nibble::dense_view<const float> in(x.data(), nibble::shape{count, cols});
         support::for_each_level([&](nibble::isa level) {
             std::vector<float> y(count * rows), panels(count * rows);
             REQUIRE(static_cast<bool>(nibble::gemm(*view, in, nibble::dense_view<float>(y.data(), nibble::shape{count, rows}))));
             REQUIRE(static_cast<bool>(nibble::gemm(*panel, in, nibble::dense_view<float>(panels.data(), nibble::shape{count, rows}))));
             for (std::size_t i = 0; i < count * rows; ++i) {
-                const product p = multiply(&decoded[i % rows * cols], &x[i / rows * cols], cols, 32);
+                const product p = multiply<F>(&decoded[i % rows * cols], &x[i / rows * cols], cols);
                 INFO(nibble::name_of(level) << ", " << count << " rows, element " << i << ": " << y[i] << ", " << panels[i] << ", exact " << p.exact);
                 CHECK(std::fabs(static_cast<double>(y[i]) - p.exact) <= p.bound);
                 CHECK(std::fabs(static_cast<double>(panels[i]) - p.exact) <= p.bound);

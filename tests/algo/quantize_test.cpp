@@ -7,16 +7,12 @@
 #include <nibble/nibble.hpp>
 #include <random>
 
+#include "support/floats.hpp"
 #include "support/formats.hpp"
 
+using support::noise;
+
 namespace {
-std::vector<float> noise(std::size_t count, unsigned seed) {
-    std::mt19937 generator(seed);
-    std::normal_distribution<float> normal(0.0f, 0.02f);
-    std::vector<float> values(count);
-    for (float& v : values) v = normal(generator);
-    return values;
-}
 template <class F>
 std::vector<std::byte> pack(const std::vector<float>& x, nibble::shape s, nibble::quantize_options options = {}) {
     std::vector<std::byte> packed(s.rows * nibble::row_bytes<F>(s.cols), std::byte{0x5A});

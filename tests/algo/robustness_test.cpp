@@ -13,24 +13,18 @@
 #include <stdexcept>
 #include <thread>
 
+#include "support/floats.hpp"
 #include "support/formats.hpp"
 
 using nibble::errc;
 using nibble::shape;
+using support::noise;
 
 namespace {
 
 constexpr std::size_t huge = ~std::size_t{0};
 /// One of each kind: no block, small blocks, super-blocks, a codebook.
 using few_formats = nibble::format_list<nibble::f32, nibble::q4_0, nibble::q6_k, nibble::iq3_xxs>;
-
-std::vector<float> noise(std::size_t count, unsigned seed, float sigma = 0.02f) {
-    std::mt19937 generator(seed);
-    std::normal_distribution<float> normal(0.0f, sigma);
-    std::vector<float> values(count);
-    for (float& v : values) v = normal(generator);
-    return values;
-}
 
 }  // namespace
 

@@ -2,23 +2,17 @@
 #include "support/test.hpp"
 
 #include <nibble/nibble.hpp>
-#include <random>
 #if defined(NIBBLE_TEST_TBB)
 #include <oneapi/tbb/parallel_for.h>
 #endif
 
+#include "support/floats.hpp"
+
 #if defined(_OPENMP) || defined(NIBBLE_TEST_TBB)
 using nibble::shape;
+using support::noise;
 
 namespace {
-
-std::vector<float> noise(std::size_t count, unsigned seed) {
-    std::mt19937 generator(seed);
-    std::normal_distribution<float> normal(0.0f, 0.02f);
-    std::vector<float> values(count);
-    for (float& v : values) v = normal(generator);
-    return values;
-}
 
 template <class F>
 void check(nibble::executor threads) {

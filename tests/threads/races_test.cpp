@@ -5,20 +5,14 @@
 #include <chrono>
 #include <nibble/algo/thread_pool.hpp>
 #include <nibble/nibble.hpp>
-#include <random>
 #include <thread>
 
+#include "support/floats.hpp"
+
 using nibble::shape;
+using support::noise;
 
 namespace {
-
-std::vector<float> noise(std::size_t count, unsigned seed) {
-    std::mt19937 generator(seed);
-    std::normal_distribution<float> normal(0.0f, 0.02f);
-    std::vector<float> values(count);
-    for (float& v : values) v = normal(generator);
-    return values;
-}
 
 /// What a program computes with one matrix.
 struct results {
