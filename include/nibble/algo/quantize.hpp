@@ -118,13 +118,16 @@ private:
     /// One row whose scales are finite afterwards, or errc::out_of_range. Who clamps gets a row in any case: importance with which the
     /// search overflows is left out.
     status write_row(const float* values, std::byte* out) noexcept {
-        status done;
-        for (weighted_ = !options_.importance.empty();; weighted_ = false) {
-            done = write(values, 1, out);
-            if (done && !scales_are_finite<F>(out, padded_ / F::block_size)) done = errc::out_of_range;
-            if (done.error() != errc::out_of_range || !weighted_ || options_.on_nonfinite != nonfinite::clamp) break;
+        const auto attempt = [&]() -> status {
+            if (const status done = write(values, 1, out); !done) return done;
+            return scales_are_finite<F>(out, padded_ / F::block_size) ? status() : status(errc::out_of_range);
+        };
+        status done = attempt();
+        if (done.error() == errc::out_of_range && options_.on_nonfinite == nonfinite::clamp && !options_.importance.empty()) {
+            weighted_ = false;
+            done = attempt();
+            weighted_ = true;
         }
-        weighted_ = true;
         return done;
     }
 

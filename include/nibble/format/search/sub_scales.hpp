@@ -54,7 +54,7 @@ NIBBLE_INLINE f32x<N> find_sub_scales(const float (&x)[Count][N], const float (&
         sum_cc = sum_cc + w * to_float(code) * to_float(code);
     }
     for (int round = 0; round < 5; ++round) {
-        auto changed = ints::set(0);
+        auto changed = zero != zero;
         for (std::size_t i = 0; i < Count; ++i) {
             const auto v = floats::load(x[i]), w = floats::load(weights[i]);
             const auto old_code = ints::load(codes[i]);
@@ -70,9 +70,9 @@ NIBBLE_INLINE f32x<N> find_sub_scales(const float (&x)[Count][N], const float (&
             now.store(codes[i]);
             sum_cx = select(better, rest_cx, sum_cx);
             sum_cc = select(better, rest_cc, sum_cc);
-            changed = changed | select(better, ints::set(1), ints::set(0));
+            changed = changed | better;
         }
-        if (!any(changed > ints::set(0))) break;
+        if (!any(changed)) break;
     }
     for (std::size_t i = 0; i < Count; ++i) select(empty, ints::set(0), ints::load(codes[i])).store(codes[i]);
     return select(empty, zero, select(sum_cc > zero, sum_cx / sum_cc, zero));

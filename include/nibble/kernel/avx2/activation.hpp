@@ -58,8 +58,6 @@ inline constexpr std::size_t panel_threshold = gives_strips<F> ? 12 : 6;
 NIBBLE_INLINE constexpr int fit_in_words(int bits) noexcept { return bits <= 4 ? 8 : bits == 5 ? 4 : bits == 6 ? 2 : 1; }
 static_assert(8 * 2 * 15 * 128 < 32768 && 4 * 2 * 31 * 128 < 32768 && 2 * 2 * 63 * 128 < 32768 && 2 * 127 * 128 < 32768);
 
-NIBBLE_INLINE constexpr std::size_t runs_of(std::size_t cols) noexcept { return divide_up(cols, run_size); }
-
 /// A run of one of few rows.
 template <class F>
 using row_run = activation_run<std::int8_t, F::parts>;
@@ -155,21 +153,17 @@ private:
     static void prepare_alone(const float* row, std::size_t cols, bool single, std::byte* out) noexcept {
         for (std::size_t r = 0; r < runs_of(cols); ++r) {
             float padded[run_size];
-            const float* from = floats(row, cols, r, padded);
+            row_run<F> run;
+            quantize_run(floats_at(row, cols, r, padded), zero, run);
             auto& to = reinterpret_cast<row_run<F>*>(out)[r];
-            if (single && multiplies_octets<F>) {
-                if constexpr (multiplies_octets<F>) {
-                    row_run<F> run;
-                    quantize_run(from, zero, run);
+            if constexpr (multiplies_octets<F>) {
+                if (single) {
                     keep_in_octets(run, reinterpret_cast<octets<F>*>(out)[r]);
+                    continue;
                 }
-            } else if (single && single_in_order<F>) {
-                quantize_run(from, zero, to);
-            } else {
-                row_run<F> run;
-                quantize_run(from, zero, run);
-                keep_in_strips(run, to);
             }
+            if (single && single_in_order<F>) to = run;
+            else keep_in_strips(run, to);
         }
     }
     /// @param exist how many of the `cols` columns there are; the others are zeros
@@ -177,7 +171,7 @@ private:
     static void prepare_in_tile(const float* row, std::size_t exist, std::size_t cols, std::byte* tile, std::size_t at) noexcept {
         for (std::size_t r = 0; r < runs_of(cols); ++r) {
             float padded[run_size];
-            const float* from = floats(row, exist, r, padded);
+            const float* from = floats_at(row, exist, r, padded);
             activation_run<activation_code<F>, F::parts> run;
             if constexpr (stays_integer<F>) {
                 quantize_run<true>(from, 0, run);
@@ -190,14 +184,6 @@ private:
         }
     }
 
-    /// Run r of a row, completed with zeros if it is not whole.
-    NIBBLE_INLINE static const float* floats(const float* row, std::size_t cols, std::size_t r, float (&padded)[run_size]) noexcept {
-        if ((r + 1) * run_size <= cols) return row + r * run_size;
-        const std::size_t here = r * run_size < cols ? cols - r * run_size : 0;
-        __builtin_memset(padded, 0, sizeof padded);
-        if (here != 0) __builtin_memcpy(padded, row + r * run_size, here * sizeof(float));
-        return padded;
-    }
     NIBBLE_INLINE static void exchange_middles(code (&codes)[run_size]) noexcept {
         for (std::size_t k = 0; k < run_size; k += 16) {
             auto* at = reinterpret_cast<__m256i*>(codes + k);

@@ -9,13 +9,6 @@ NIBBLE_TARGET_BEGIN_AVX2
 NIBBLE_BASELINE_BEGIN
 namespace avx2 {
 
-/// Sum of eight floats.
-NIBBLE_INLINE float sum_of(__m256 v) noexcept {
-    __m128 s = _mm_add_ps(_mm256_castps256_ps128(v), _mm256_extractf128_ps(v, 1));
-    s = _mm_add_ps(s, _mm_movehl_ps(s, s));
-    return _mm_cvtss_f32(_mm_add_ss(s, _mm_movehdup_ps(s)));
-}
-
 /// a + b, of 16 or 32 bits.
 template <int Bits>
 NIBBLE_INLINE __m256i add(__m256i a, __m256i b) noexcept {

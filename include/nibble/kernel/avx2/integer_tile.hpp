@@ -156,26 +156,21 @@ NIBBLE_INLINE void fill_half(const std::byte* const (&runs)[8], std::size_t rows
         out.scales[half][r] = r < rows ? units.scale : 0.0f;
         out.offsets[half][r] = r < rows ? units.offset : 0.0f;
     }
-    const auto load = [](const std::int32_t* from) NIBBLE_LAMBDA_INLINE { return _mm256_load_si256(reinterpret_cast<const __m256i*>(from)); };
     const auto two_words = [](__m256i first, __m256i second) NIBBLE_LAMBDA_INLINE {
         return _mm256_or_si256(_mm256_and_si256(first, _mm256_set1_epi32(0xFFFF)), _mm256_slli_epi32(second, 16));
     };
     const auto store = [](std::int32_t* to, __m256i v) NIBBLE_LAMBDA_INLINE { _mm256_store_si256(reinterpret_cast<__m256i*>(to), v); };
-    __m256i groups[parts][8];
 #pragma GCC unroll 2
     for (int part = 0; part < parts; ++part) {
-#pragma GCC unroll 8
-        for (int r = 0; r < 8; ++r) groups[part][r] = load(scales[part][r]);
-        transpose(groups[part]);
-#pragma GCC unroll 8
-        for (int g = 0; g < 8; ++g) store(out.sub_scales[g][part][half], two_words(groups[part][g], groups[part][g]));
+        transpose_to([&](std::size_t r) NIBBLE_LAMBDA_INLINE { return load_doubles(scales[part][r]); },
+                     [&](std::size_t g, __m256i v) NIBBLE_LAMBDA_INLINE { store(out.sub_scales[g][part][half], two_words(v, v)); });
     }
     if constexpr (has_offsets) {
+        __m256i groups[parts][8];
 #pragma GCC unroll 2
         for (int part = 0; part < parts; ++part) {
-#pragma GCC unroll 8
-            for (int r = 0; r < 8; ++r) groups[part][r] = load(offsets[part][r]);
-            transpose(groups[part]);
+            transpose_to([&](std::size_t r) NIBBLE_LAMBDA_INLINE { return load_doubles(offsets[part][r]); },
+                         [&](std::size_t g, __m256i v) NIBBLE_LAMBDA_INLINE { groups[part][g] = v; });
         }
 #pragma GCC unroll 8
         for (int i = 0; i < 4 * parts; ++i) {
@@ -183,12 +178,8 @@ NIBBLE_INLINE void fill_half(const std::byte* const (&runs)[8], std::size_t rows
         }
     }
     for_each_group([&]<int Group>() NIBBLE_LAMBDA_INLINE {
-        __m256i codes[8];
-#pragma GCC unroll 8
-        for (int r = 0; r < 8; ++r) codes[r] = decoder<F>::template codes<Group>(runs[r]);
-        transpose(codes);
-#pragma GCC unroll 8
-        for (int k = 0; k < 8; ++k) _mm256_store_si256(reinterpret_cast<__m256i*>(out.codes[Group][k][half]), codes[k]);
+        transpose_to([&](std::size_t r) NIBBLE_LAMBDA_INLINE { return decoder<F>::template codes<Group>(runs[r]); },
+                     [&](std::size_t k, __m256i v) NIBBLE_LAMBDA_INLINE { _mm256_store_si256(reinterpret_cast<__m256i*>(out.codes[Group][k][half]), v); });
     });
 }
 

@@ -76,16 +76,6 @@ inline void multiply_panel(const std::byte* weights, std::size_t rows, std::size
     for (; i < count; i += narrow_tile) tile.template operator()<narrow_tile>(i);
 }
 
-/// A column of eight rows: `from(r)` for each, lane g of which goes to `to(g, v)`.
-NIBBLE_INLINE void transpose_to(auto from, auto to) noexcept {
-    __m256i v[8];
-#pragma GCC unroll 8
-    for (std::size_t r = 0; r < 8; ++r) v[r] = from(r);
-    transpose(v);
-#pragma GCC unroll 8
-    for (std::size_t g = 0; g < 8; ++g) to(g, v[g]);
-}
-
 /// A run of eight rows, of which only the first `rows` exist: the others get scales and offsets of zero. ForTiles: as tiles read panels.
 template <class F, bool ForTiles>
 NIBBLE_INLINE void fill_half_panel(const std::byte* const (&runs)[8], std::size_t rows, std::byte* out) noexcept {

@@ -4,7 +4,7 @@
 
 #include <cstdint>
 
-#include "nibble/base/target.hpp"
+#include "nibble/kernel/avx2/decode/decoder.hpp"
 
 #if defined(NIBBLE_X86)
 NIBBLE_TARGET_BEGIN_AVX2
@@ -14,10 +14,20 @@ namespace avx2 {
 /// 256 quantized floats: value = scale * code, a scale for each group of 32, and sums of scale * code for each part of a group.
 template <class Code, std::size_t Parts>
 struct activation_run {
-    Code codes[256];
+    Code codes[run_size];
     float scales[8];
     float sums[Parts][8];
 };
+
+/// Run r of a row of `cols` floats, completed with zeros in `padded` if it is not whole.
+NIBBLE_INLINE const float* floats_at(const float* row, std::size_t cols, std::size_t r, float (&padded)[run_size]) noexcept {
+    if ((r + 1) * run_size <= cols) return row + r * run_size;
+    const std::size_t here = r * run_size < cols ? cols - r * run_size : 0;
+    __builtin_memset(padded, 0, sizeof padded);
+    if (here != 0) __builtin_memcpy(padded, row + r * run_size, here * sizeof(float));
+    return padded;
+}
+
 /// Lane i: all elements of v[i], combined by `join`.
 template <class Join>
 NIBBLE_INLINE __m256i across(const __m256i (&v)[8], Join join) noexcept {
@@ -38,8 +48,8 @@ NIBBLE_INLINE __m256i total_across(const __m256i (&v)[8]) noexcept {
 }
 
 /// Quantizes 256 floats; codes in the order of the elements.
-/// @param zero what sums are multiplied with, negated; 0: nothing
-/// OneScale: all groups have the same scale.
+/// @tparam OneScale  all groups have the same scale
+/// @param zero       what sums are multiplied with, negated; 0: nothing
 template <bool OneScale = false, class Code, std::size_t Parts>
 NIBBLE_INLINE void quantize_run(const float* x, int zero, activation_run<Code, Parts>& out) noexcept {
     constexpr float last_code = sizeof(Code) == 2 ? 2047.0f : 127.0f;

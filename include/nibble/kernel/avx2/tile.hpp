@@ -54,6 +54,16 @@ NIBBLE_INLINE void transpose(__m256i (&v)[8]) noexcept {
     }
 }
 
+/// A column of eight rows: `from(r)` for each, lane g of which goes to `to(g, v)`.
+NIBBLE_INLINE void transpose_to(auto from, auto to) noexcept {
+    __m256i v[8];
+#pragma GCC unroll 8
+    for (std::size_t r = 0; r < 8; ++r) v[r] = from(r);
+    transpose(v);
+#pragma GCC unroll 8
+    for (std::size_t g = 0; g < 8; ++g) to(g, v[g]);
+}
+
 NIBBLE_INLINE __m256i load_codes(const std::byte* from) noexcept { return _mm256_load_si256(reinterpret_cast<const __m256i*>(from)); }
 
 /// Four int8 or two int16 codes in all lanes.

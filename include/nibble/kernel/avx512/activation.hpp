@@ -11,6 +11,7 @@
 // Rows are padded to whole runs with zeros.
 #pragma once
 
+#include "nibble/kernel/avx2/quantize_run.hpp"
 #include "nibble/kernel/avx512/decode.hpp"
 #include "nibble/kernel/op.hpp"
 
@@ -26,7 +27,6 @@ inline constexpr std::size_t widest = 128;
 
 /// Rows of a block: blocks of equal width waste least.
 NIBBLE_INLINE constexpr std::size_t width_for(std::size_t count) noexcept { return divide_up(count, divide_up(count, widest)); }
-NIBBLE_INLINE constexpr std::size_t runs_of(std::size_t cols) noexcept { return divide_up(cols, run_size); }
 
 /// A run of one of few rows.
 template <std::size_t Parts>
@@ -137,14 +137,8 @@ struct activation {
         for (std::size_t i = 0; i < runs; ++i) {
             for (std::size_t r = first; r < last; ++r) {
                 float padded[run_size];
-                const float* from = x + r * cols + i * run_size;
-                if (const std::size_t left = cols - i * run_size; left < run_size) {
-                    __builtin_memset(padded, 0, sizeof padded);
-                    __builtin_memcpy(padded, from, left * sizeof(float));
-                    from = padded;
-                }
                 quantized_run<parts> run;
-                quantize_run<parts>(from, run);
+                quantize_run<parts>(avx2::floats_at(x + r * cols, cols, i, padded), run);
                 if (count <= few) {
                     keep(run, reinterpret_cast<activation_run<parts>*>(out + r * activation_bytes<parts>(cols))[i]);
                 } else {

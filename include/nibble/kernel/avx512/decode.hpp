@@ -11,6 +11,7 @@ namespace avx512 {
 
 using avx2::run_bytes;
 using avx2::run_size;
+using avx2::runs_of;
 
 template <class F, class Layout>
 struct layout_decoder : avx2::decoder<F> {};

@@ -9,13 +9,6 @@ NIBBLE_TARGET_BEGIN_AVX512
 NIBBLE_BASELINE_BEGIN
 namespace avx512 {
 
-/// Sum of eight floats.
-NIBBLE_INLINE float sum_of(__m256 v) noexcept {
-    __m128 s = _mm_add_ps(_mm256_castps256_ps128(v), _mm256_extractf128_ps(v, 1));
-    s = _mm_add_ps(s, _mm_movehl_ps(s, s));
-    return _mm_cvtss_f32(_mm_add_ss(s, _mm_movehdup_ps(s)));
-}
-
 /// Products of a run and Cols runs of activations, all in strips: for part Part of each group, in its lane.
 template <std::size_t Parts, int Part, int Cols>
 NIBBLE_INLINE void multiply_strips(const __m256i (&v)[8], const activation_run<Parts>* const (&x)[Cols], std::size_t i, __m256i (&product)[Cols]) noexcept {
@@ -88,7 +81,7 @@ NIBBLE_INLINE void multiply_row(const std::byte* row, std::size_t cols, const st
         for (int c = 0; c < Cols; ++c) sum[c] = _mm256_fmadd_ps(total[c], _mm256_loadu_ps(x[c][i].scales), sum[c]);
     }
 #pragma GCC unroll 4
-    for (int c = 0; c < Cols; ++c) y[static_cast<std::size_t>(c) * stride] = sum_of(sum[c]);
+    for (int c = 0; c < Cols; ++c) y[static_cast<std::size_t>(c) * stride] = avx2::sum_of(sum[c]);
 }
 
 template <class F, int Cols>

@@ -1,5 +1,5 @@
 // Quantize with AVX-512: the formats' searches, sixteen (sub-)blocks at once. Clang only: GCC 12 keeps lane masks in vectors, which makes 16
-// lanes slower than 8 with AVX2 (q4_k 0.85x, q6_k 0.65x), and fails with an internal error in some searches; its programs inherit avx2's.
+// lanes slower than 8 with AVX2 (super-blocks of 4 bits 0.85x, of 6 bits 0.65x), and fails with an internal error in some searches; its programs inherit avx2's.
 #pragma once
 
 #include "nibble/kernel/reference/quantize.hpp"

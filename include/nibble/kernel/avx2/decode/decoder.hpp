@@ -25,6 +25,9 @@ namespace avx2 {
 /// Elements that decoders work on at once: all block sizes divide it.
 inline constexpr std::size_t run_size = 256;
 
+/// Runs of a row, the last one perhaps not whole.
+NIBBLE_INLINE constexpr std::size_t runs_of(std::size_t cols) noexcept { return divide_up(cols, run_size); }
+
 /// Bytes of a run.
 template <class F>
 inline constexpr std::size_t run_bytes = run_size / F::block_size * sizeof(typename F::block);

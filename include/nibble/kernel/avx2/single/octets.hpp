@@ -15,6 +15,7 @@
 #pragma once
 
 #include "nibble/kernel/avx2/decode.hpp"
+#include "nibble/kernel/avx2/quantize_run.hpp"
 
 #if defined(NIBBLE_X86)
 NIBBLE_TARGET_BEGIN_AVX2
@@ -33,11 +34,7 @@ struct octet_source {
 };
 /// A run of a single float row.
 template <std::size_t Parts>
-struct octet_run {
-    std::int8_t codes[run_size];
-    float scales[8];
-    float sums[Parts][8];
-};
+using octet_run = activation_run<std::int8_t, Parts>;
 /// The same with the magnitudes of the codes.
 template <std::size_t Parts>
 struct octet_run_with_magnitudes : octet_run<Parts> {
