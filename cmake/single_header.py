@@ -20,14 +20,18 @@ class Amalgamation:
         self.lines, self.done = [], set()
 
     def add(self, name, conditional=False):
-        """Adds a header where it is included first. One that stands under an #if may be needed again elsewhere, so it gets a guard."""
+        """Adds a header where it is included first. One that stands under an #if may be needed again elsewhere, so it gets a guard.
+        One without #pragma once is meant to be read several times."""
         if name in self.done:
             return
         text = (ROOT / "include" / name).read_text(encoding="utf-8")
+        self.lines.append(f"// --- {name}")
+        once = "#pragma once" in text.splitlines()
         guard = "NIBBLE_SINGLE_" + re.sub(r"\W", "_", name).upper()
-        self.lines += [f"// --- {name}", f"#ifndef {guard}", f"#define {guard}"]
-        if not conditional:
-            self.done.add(name)
+        if once:
+            self.lines += [f"#ifndef {guard}", f"#define {guard}"]
+            if not conditional:
+                self.done.add(name)
         depth = 0
         for line in text.splitlines():
             if condition := CONDITION.match(line):
@@ -36,7 +40,8 @@ class Amalgamation:
                 self.add(include[1], conditional or depth > 0)
             elif line.strip() != "#pragma once":
                 self.lines.append(line)
-        self.lines.append(f"#endif  // {guard}")
+        if once:
+            self.lines.append(f"#endif  // {guard}")
 
 
 def main():

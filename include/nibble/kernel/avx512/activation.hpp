@@ -1,11 +1,7 @@
 // Float rows in the form that the integer products of AVX-512 read: groups of 32 codes of 8 bits with one scale, and the sums that pair with
 // the weights' zero points or offsets.
 //
-// Few rows, each by itself, run by run (activation_run):
-//   codes  [256]        in strips (avx2/decode/strips.hpp)
-//   scales [8] fp32     largest magnitude of a group / 127
-//   sums   [parts][8]   int32: -zero * sum of the codes of a part, where an accumulator of integer products starts;
-//                       for formats with offsets fp32: scale * sum of the codes
+// Few rows, each by itself, run by run: vnni/activation.hpp
 // Many rows, in blocks of `width` rows:
 //   scales [groups][width], sums [parts][groups][width], codes [groups][width][32] in the order of the elements
 // Rows are padded to whole runs with zeros.
@@ -14,6 +10,7 @@
 #include "nibble/kernel/avx2/quantize_run.hpp"
 #include "nibble/kernel/avx512/decode.hpp"
 #include "nibble/kernel/op.hpp"
+#include "nibble/kernel/vnni/activation.hpp"
 
 #if defined(NIBBLE_X86)
 NIBBLE_TARGET_BEGIN_AVX512
@@ -28,18 +25,12 @@ inline constexpr std::size_t widest = 128;
 /// Rows of a block: blocks of equal width waste least.
 NIBBLE_INLINE constexpr std::size_t width_for(std::size_t count) noexcept { return divide_up(count, divide_up(count, widest)); }
 
-/// A run of one of few rows.
-template <std::size_t Parts>
-struct activation_run {
-    std::int8_t codes[run_size];
-    float scales[8];
-    std::int32_t sums[Parts][8];
-};
+using vnni::activation_bytes;  // of one row, in either form
+using vnni::activation_run;
 
-/// Bytes of one row, in either form.
-template <std::size_t Parts>
-NIBBLE_INLINE constexpr std::size_t activation_bytes(std::size_t cols) noexcept {
-    return runs_of(cols) * sizeof(activation_run<Parts>);
+/// sum + the products of four unsigned with four signed bytes, in each lane.
+NIBBLE_INLINE __m256i add_products(__m256i sum, __m256i with_unsigned, __m256i with_signed) noexcept {
+    return _mm256_dpbusd_epi32(sum, with_unsigned, with_signed);
 }
 
 /// Where the arrays of a block are.
@@ -117,8 +108,8 @@ NIBBLE_INLINE void quantize_run(const float* x, quantized_run<Parts>& out) noexc
         __m256i even = _mm256_setzero_si256(), odd = even;
 #pragma GCC unroll 4
         for (int j = p * count; j < (p + 1) * count; ++j) {
-            even = _mm256_dpbusd_epi32(even, _mm256_set1_epi8(1), out.strips[j]);
-            odd = _mm256_dpbusd_epi32(odd, _mm256_set1_epi8(1), out.strips[j + 4]);
+            even = add_products(even, _mm256_set1_epi8(1), out.strips[j]);
+            odd = add_products(odd, _mm256_set1_epi8(1), out.strips[j + 4]);
         }
         out.sums[p] = avx2::join_strips<32>(even, odd);
     }
