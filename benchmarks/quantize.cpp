@@ -1,11 +1,15 @@
 // Floats to packed rows of 4096, in GB of floats a second, against libggml-base.so. Both write the same bytes, or the row says so.
-#include <cstring>
-
 #include "suite.hpp"
 
 namespace {
 
-constexpr std::size_t cols = 4096;
+constexpr std::size_t cols = 4096, most_rows = 4096;
+
+/// The first rows of one matrix. No row comes twice: branches that depend on values would be predicted as no user's are.
+std::span<const float> fresh_rows(std::size_t rows) {
+    static const auto matrix = suite::gaussian(most_rows * cols, 1);
+    return std::span(matrix).first(rows * cols);
+}
 
 template <class F>
 double measure(benchmark::State& state, bool weighted) {
@@ -16,10 +20,10 @@ double measure(benchmark::State& state, bool weighted) {
 
     std::function<void(const float*, std::byte*, std::size_t)> theirs;
     if (suite::peer_knows<F>() && F::gguf_type != nibble::f32::gguf_type) {
-        const auto type = static_cast<std::uint32_t>(F::gguf_type);
+        constexpr auto type = static_cast<std::uint32_t>(F::gguf_type);
         if constexpr (requires { typename F::companion; }) {
             if (weighted || !ggml.needs_importance(type)) {
-                theirs = [&ggml, type, weights = weighted ? importance.data() : nullptr](const float* x, std::byte* out, std::size_t rows) {
+                theirs = [&ggml, weights = weighted ? importance.data() : nullptr](const float* x, std::byte* out, std::size_t rows) {
                     ggml.quantize(type, x, out, static_cast<std::int64_t>(rows), cols, weights);
                 };
             }
@@ -29,7 +33,7 @@ double measure(benchmark::State& state, bool weighted) {
     }
 
     // Slow searches get fewer rows: what they do from one row to the next is the same.
-    const auto probe = suite::gaussian(4 * cols, 1);
+    const auto probe = fresh_rows(4);
     std::vector<std::byte> packed(4 * nibble::row_bytes<F>(cols));
     const double slowest = suite::seconds_of(
         [&] {
@@ -38,11 +42,9 @@ double measure(benchmark::State& state, bool weighted) {
         },
         1);
     const double budget = suite::settings::of_run().quick ? 0.03 : 0.1;
-    const std::size_t rows = std::clamp<std::size_t>(static_cast<std::size_t>(4 * budget / slowest), 16, 4096);
+    const std::size_t rows = std::clamp<std::size_t>(static_cast<std::size_t>(4 * budget / slowest), 64, most_rows);
 
-    auto x = probe;
-    x.resize(rows * cols);
-    for (std::size_t at = probe.size(); at < x.size(); at += probe.size()) std::copy_n(probe.data(), std::min(probe.size(), x.size() - at), x.data() + at);
+    const auto x = fresh_rows(rows);
     const nibble::shape shape{rows, cols};
     std::vector<std::byte> ours(rows * nibble::row_bytes<F>(cols)), other(theirs ? ours.size() : 0);
     const auto seconds = suite::race({[&] { (void)nibble::quantize<F>(x, ours, shape, options); },

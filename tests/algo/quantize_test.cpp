@@ -97,6 +97,39 @@ TEST_CASE("any bytes decode, at every level to the same floats") {
     });
 }
 
+TEST_CASE("results that no cache holds are the floats of their rows, wherever in memory they begin") {
+    const nibble::shape s{8200, 1024};  // levels may write from 32 MB on past the caches
+    std::vector<float> memory(s.elements() + 32), row(s.cols);
+    const std::size_t line = 16, aligned = 1 + line - (reinterpret_cast<std::uintptr_t>(memory.data() + 1) / sizeof(float)) % line;
+    support::for_each_format([&](auto format) {
+        using F = decltype(format);
+        const std::size_t distinct = 8, stride = nibble::row_bytes<F>(s.cols);
+        const auto few = pack<F>(noise(distinct * s.cols, 13), {distinct, s.cols});
+        std::vector<std::byte> packed(s.rows * stride);
+        for (std::size_t r = 0; r < s.rows; ++r) std::memcpy(packed.data() + r * stride, few.data() + r % distinct * stride, stride);
+        support::for_each_level([&](nibble::isa level) {
+            for (const std::size_t offset : {aligned, aligned + 3}) {
+                INFO(F::name << " at " << nibble::name_of(level) << ", " << offset << " floats from the start");
+                std::fill(memory.begin(), memory.end(), -9.0f);
+                REQUIRE(static_cast<bool>(nibble::dequantize<F>(packed, std::span(memory).subspan(offset, s.elements()), s)));
+                std::size_t different = 0;
+                for (std::size_t r = 0; r < s.rows; ++r) {
+                    if (r < distinct) {
+                        REQUIRE(static_cast<bool>(nibble::dequantize<F>(std::span<const std::byte>(few).subspan(r * stride, stride), row, {1, s.cols})));
+                        different += std::memcmp(memory.data() + offset + r * s.cols, row.data(), s.cols * sizeof(float)) != 0;
+                    } else {
+                        const float* const here = memory.data() + offset + r * s.cols;
+                        different += std::memcmp(here, here - distinct * s.cols, s.cols * sizeof(float)) != 0;
+                    }
+                }
+                CHECK(different == 0);
+                CHECK(memory[offset - 1] == -9.0f);
+                CHECK(memory[offset + s.elements()] == -9.0f);
+            }
+        });
+    });
+}
+
 TEST_CASE("NaN and infinity are errors, or are clamped, and no float is lost in place") {
     support::for_each_format([](auto format) {
         using F = decltype(format);

@@ -1,7 +1,7 @@
 // Dequantize with AVX2: one loop over any decoder.
 #pragma once
 
-#include "nibble/kernel/avx2/decode.hpp"
+#include "nibble/kernel/avx2/line_stream.hpp"
 #include "nibble/kernel/reference/dequantize.hpp"
 
 #if defined(NIBBLE_X86)
@@ -17,6 +17,7 @@ struct kernel<op::dequantize, F, isa::avx2> {
             rows = 1;
         }
         const std::size_t runs = cols / avx2::run_size, tail = cols % avx2::run_size;
+        if (tail == 0 && rows * cols * sizeof(float) >= avx2::larger_than_caches) return run_past_caches(packed, runs, out);
         for (std::size_t r = 0; r < rows; ++r, packed += row_bytes<F>(cols)) {
             for (std::size_t i = 0; i < runs; ++i, out += avx2::run_size) decode(packed + i * avx2::run_bytes<F>, out);
             if (tail != 0) {
@@ -31,6 +32,15 @@ struct kernel<op::dequantize, F, isa::avx2> {
     static constexpr op::dequantize::entry entry = &run;
 
 private:
+    static void run_past_caches(const std::byte* packed, std::size_t runs, float* out) noexcept {
+        decode(packed, out);
+        avx2::line_stream stream(out + avx2::run_size);
+        for (std::size_t i = 1; i < runs; ++i) {
+            decode(packed + i * avx2::run_bytes<F>, stream.room());
+            stream.flush();
+        }
+        stream.finish();
+    }
     NIBBLE_INLINE static void decode(const std::byte* from, float* out) noexcept {
         using decoder = avx2::decoder<F>;
         alignas(32) float scale[F::parts][8], offset[F::parts][8];

@@ -18,6 +18,7 @@ struct kernel<op::dequantize, F, isa::avx512> {
             rows = 1;
         }
         const std::size_t runs = cols / avx512::run_size, tail = cols % avx512::run_size;
+        if (tail == 0 && rows * cols * sizeof(float) >= avx2::larger_than_caches) return run_past_caches(packed, runs, out);
         for (std::size_t r = 0; r < rows; ++r, packed += row_bytes<F>(cols)) {
             for (std::size_t i = 0; i < runs; ++i, out += avx512::run_size) decode(packed + i * avx512::run_bytes<F>, out);
             if (tail != 0) {
@@ -32,6 +33,15 @@ struct kernel<op::dequantize, F, isa::avx512> {
     static constexpr op::dequantize::entry entry = &run;
 
 private:
+    static void run_past_caches(const std::byte* packed, std::size_t runs, float* out) noexcept {
+        decode(packed, out);
+        avx2::line_stream stream(out + avx512::run_size);
+        for (std::size_t i = 1; i < runs; ++i) {
+            decode(packed + i * avx512::run_bytes<F>, stream.room());
+            stream.flush();
+        }
+        stream.finish();
+    }
     NIBBLE_INLINE static void decode(const std::byte* from, float* out) noexcept {
         using decoder = avx512::decoder<F>;
         alignas(32) float scale[F::parts][8], offset[F::parts][8];
