@@ -153,15 +153,17 @@ private:
     static void prepare_alone(const float* row, std::size_t cols, bool single, std::byte* out) noexcept {
         for (std::size_t r = 0; r < runs_of(cols); ++r) {
             float padded[run_size];
+            const float* from = floats_at(row, cols, r, padded);
             row_run<F> run;
-            quantize_run(floats_at(row, cols, r, padded), zero, run);
-            auto& to = reinterpret_cast<row_run<F>*>(out)[r];
             if constexpr (multiplies_octets<F>) {
                 if (single) {
+                    quantize_run<run_product_of<F>::one_scale>(from, zero, run);
                     keep_in_octets(run, reinterpret_cast<octets<F>*>(out)[r]);
                     continue;
                 }
             }
+            quantize_run(from, zero, run);
+            auto& to = reinterpret_cast<row_run<F>*>(out)[r];
             if (single && single_in_order<F>) to = run;
             else keep_in_strips(run, to);
         }
@@ -217,6 +219,13 @@ private:
                 int sum = 0;
                 for (std::size_t i = 0; i < 8; ++i) sum += run.codes[8 * k + i];
                 to.octet_sums[k] = static_cast<std::int16_t>(sum);
+            }
+        }
+        if constexpr (requires { to.half_sums; }) {
+            for (std::size_t lane = 0; lane < run_size / 16; ++lane) {
+                int sum = 0;
+                for (std::size_t i = 0; i < 16; ++i) sum += run.codes[16 * order::half_at(lane) + i];
+                to.half_sums[lane] = static_cast<std::int16_t>(sum);
             }
         }
         if constexpr (requires { to.magnitudes; }) {

@@ -216,16 +216,37 @@ NIBBLE_INLINE float multiply_octets(const std::byte* row, std::size_t cols, cons
     return sum_of(total);
 }
 
+/// Two packed rows at once, for layouts that want it.
+template <class F>
+NIBBLE_INLINE void multiply_two(const std::byte* row, const std::byte* other, std::size_t cols, const std::byte* workspace, float* y,
+                                float* other_y) noexcept {
+    static_assert(F::block_size == run_size);
+    const auto* x = reinterpret_cast<const octets<F>*>(workspace);
+    __m256 total = _mm256_setzero_ps();
+    for_each_run<F>(row, cols, [&](const std::byte* run, std::size_t i) NIBBLE_LAMBDA_INLINE {
+        total = run_product_of<F>::add_two(total, run, other + i * run_bytes<F>, x[i]);
+    });
+    *y = sum_of(_mm256_castps256_ps128(total));
+    *other_y = sum_of(_mm256_extractf128_ps(total, 1));
+}
+
 template <class F, int Cols>
 inline void multiply_rows(const std::byte* packed, std::size_t rows, std::size_t cols, const std::byte* workspace, float* y, std::size_t stride) noexcept {
     for (std::size_t r = 0; r < rows; ++r) multiply_row<F, Cols>(packed + r * row_bytes<F>(cols), cols, workspace, y + r, stride);
 }
 template <class F>
 inline void multiply_rows_single(const std::byte* packed, std::size_t rows, std::size_t cols, const std::byte* workspace, float* y) noexcept {
-    for (std::size_t r = 0; r < rows; ++r) {
-        const std::byte* row = packed + r * row_bytes<F>(cols);
-        if constexpr (multiplies_octets<F>) y[r] = multiply_octets<F>(row, cols, workspace);
-        else y[r] = multiply_single<F>(row, cols, workspace);
+    const auto row = [&](std::size_t r) NIBBLE_LAMBDA_INLINE { return packed + r * row_bytes<F>(cols); };
+    if constexpr (multiplies_two_rows<F>) {
+        for (std::size_t r = 0; r < rows; r += 2) {
+            const std::size_t other = r + 1 < rows ? r + 1 : r;
+            multiply_two<F>(row(r), row(other), cols, workspace, y + r, y + other);
+        }
+    } else {
+        for (std::size_t r = 0; r < rows; ++r) {
+            if constexpr (multiplies_octets<F>) y[r] = multiply_octets<F>(row(r), cols, workspace);
+            else y[r] = multiply_single<F>(row(r), cols, workspace);
+        }
     }
 }
 

@@ -6,3 +6,5 @@
 #include "nibble/kernel/avx2/single/shifted_points.hpp"
 #include "nibble/kernel/avx2/single/signed_points.hpp"
 #include "nibble/kernel/avx2/single/signed_quads.hpp"
+#include "nibble/kernel/avx2/single/sub_blocks.hpp"
+#include "nibble/kernel/avx2/single/ternary.hpp"

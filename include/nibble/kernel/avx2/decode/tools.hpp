@@ -8,12 +8,12 @@ NIBBLE_TARGET_BEGIN_AVX2
 NIBBLE_BASELINE_BEGIN
 namespace avx2 {
 
-/// Sum of eight floats.
-NIBBLE_INLINE float sum_of(__m256 v) noexcept {
-    __m128 s = _mm_add_ps(_mm256_castps256_ps128(v), _mm256_extractf128_ps(v, 1));
-    s = _mm_add_ps(s, _mm_movehl_ps(s, s));
+/// Sum of four floats, of eight.
+NIBBLE_INLINE float sum_of(__m128 v) noexcept {
+    const __m128 s = _mm_add_ps(v, _mm_movehl_ps(v, v));
     return _mm_cvtss_f32(_mm_add_ss(s, _mm_movehdup_ps(s)));
 }
+NIBBLE_INLINE float sum_of(__m256 v) noexcept { return sum_of(_mm_add_ps(_mm256_castps256_ps128(v), _mm256_extractf128_ps(v, 1))); }
 
 /// Eight fp16 numbers that lie `Stride` bytes apart, as floats. They are gathered in general registers, which have nothing else to do.
 template <std::size_t Stride>

@@ -12,6 +12,7 @@
 //   note(run)                   what add wants to read back from memory, for example indices: made a few runs ahead, because to load parts
 //                               of a vector that has just been stored takes long
 //   octet_at, group_at          if it has another order
+//   add_two(...)                instead of add, if two packed rows go together
 #pragma once
 
 #include "nibble/kernel/avx2/decode.hpp"
@@ -46,6 +47,8 @@ struct octet_order {
     using activations = octet_run<Parts>;
     struct notes {};
     NIBBLE_INLINE static notes note(const std::byte*) noexcept { return {}; }
+    /// Activations have one scale for a run.
+    static constexpr bool one_scale = false;
     static constexpr octet_source octet_at(std::size_t j, std::size_t lane) noexcept {
         return {lane / 2 * 4 + j / 4 * 2 + lane % 2, j % 4};
     }
@@ -56,6 +59,12 @@ struct octet_order {
 template <class F>
 concept multiplies_octets = requires {
     run_product_of<F>::octet_at(std::size_t{}, std::size_t{});
+};
+
+/// The same for two packed rows: add_two(total, run, other, x) adds the first one's products to the lower half, the other's to the upper.
+template <class F>
+concept multiplies_two_rows = requires(__m256 total, const std::byte* run, const typename run_product_of<F>::template activations<F::parts>& x) {
+    run_product_of<F>::add_two(total, run, run, x);
 };
 
 /// Register j of 256 bytes.
