@@ -4,6 +4,10 @@
 #include <nibble/nibble.hpp>
 #include <vector>
 
+#if defined(NIBBLE_TEST_COMPILED) && !defined(NIBBLE_TEST_OWN_KERNELS)
+#include "support/compiled.hpp"
+#endif
+
 namespace support {
 
 /// Calls fn(F{}) for each format of the list.

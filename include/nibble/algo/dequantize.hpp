@@ -30,27 +30,30 @@ public:
 
     /// Writes into the caller's memory, which must not overlap the packed rows.
     /// @return errc::shape_mismatch, size_mismatch, overflow, overlap or invalid_argument, and nothing is written; errc::executor_failed
-    status operator()(packed_view<F> packed, dense_view<float> out) const noexcept {
-        if (packed.shape() != out.shape()) return errc::shape_mismatch;
-        if (const auto size = packed_bytes<F>(packed.shape()); !size) return size.status();
-        if (!packed.valid() || !out.valid()) {
-            const bool bad_pointer = out.shape().elements() != 0 && (packed.data() == nullptr || !detail::is_usable(out.data()));
-            return bad_pointer ? errc::invalid_argument : errc::size_mismatch;
-        }
-        if (out.shape().elements() == 0) return {};
-        const auto from = packed.bytes();
-        const auto to = out.bytes();
-        if (from.data() < to.data() + to.size() && to.data() < from.data() + from.size()) return errc::overlap;
-        const auto& entry = find_kernel<op::dequantize, F>();
-        return detail::for_ranges(threads_, packed.rows(), 1, [&](std::size_t first, std::size_t last) {
-            const plain_float_mode mode;
-            entry(packed.data() + first * packed.stride(), last - first, packed.cols(), out.data() + first * out.cols());
-        });
-    }
+    status operator()(packed_view<F> packed, dense_view<float> out) const noexcept;
 
 private:
     executor threads_;
 };
+
+template <any_format F>
+status dequantizer<F>::operator()(packed_view<F> packed, dense_view<float> out) const noexcept {
+    if (packed.shape() != out.shape()) return errc::shape_mismatch;
+    if (const auto size = packed_bytes<F>(packed.shape()); !size) return size.status();
+    if (!packed.valid() || !out.valid()) {
+        const bool bad_pointer = out.shape().elements() != 0 && (packed.data() == nullptr || !detail::is_usable(out.data()));
+        return bad_pointer ? errc::invalid_argument : errc::size_mismatch;
+    }
+    if (out.shape().elements() == 0) return {};
+    const auto from = packed.bytes();
+    const auto to = out.bytes();
+    if (from.data() < to.data() + to.size() && to.data() < from.data() + from.size()) return errc::overlap;
+    const auto& entry = find_kernel<op::dequantize, F>();
+    return detail::for_ranges(threads_, packed.rows(), 1, [&](std::size_t first, std::size_t last) {
+        const plain_float_mode mode;
+        entry(packed.data() + first * packed.stride(), last - first, packed.cols(), out.data() + first * out.cols());
+    });
+}
 
 /// Decodes packed rows.
 /// @param packed a view of rows x cols

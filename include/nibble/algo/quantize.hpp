@@ -215,32 +215,36 @@ public:
 
     /// Writes into the caller's memory, which must not overlap x. On an error the contents of `out` are unspecified; nothing is
     /// written at all when the arguments do not fit together.
-    status operator()(dense_view<const float> x, packed_span<F> out) const noexcept {
-        if (x.shape() != out.shape()) return errc::shape_mismatch;
-        if (const auto size = packed_bytes<F>(x.shape()); !size) return size.status();
-        if (!x.valid() || !out.valid()) {
-            const bool bad_pointer = x.shape().elements() != 0 && (!detail::is_usable(x.data()) || out.data() == nullptr);
-            return bad_pointer ? errc::invalid_argument : errc::size_mismatch;
-        }
-        if (const status fine = internal::check_importance(options_, x.cols()); !fine) return fine;
-        if (x.shape().elements() == 0) return {};
-        if (internal::overlaps(x.data(), x.elements().size_bytes(), out.data(), out.bytes().size())) return errc::overlap;
-
-        std::atomic<bool> failed{false};
-        status why;
-        const status ran = detail::for_ranges(options_.threads, x.rows(), 1, [&](std::size_t first, std::size_t last) {
-            if (failed.load(std::memory_order_relaxed)) return;
-            const plain_float_mode mode;
-            internal::row_quantizer<F> rows(x.cols(), options_);
-            const status done = rows.run(x.data() + first * x.cols(), last - first, out.data() + first * out.stride());
-            if (!done && !failed.exchange(true)) why = status(done.error(), done.message(), done.where() + first * x.cols());
-        });
-        return why ? ran : why;
-    }
+    status operator()(dense_view<const float> x, packed_span<F> out) const noexcept;
 
 private:
     quantize_options options_;
 };
+
+// Outside of the class, so that a program's `extern template` of it keeps all kernels out of a translation unit.
+template <any_format F>
+status quantizer<F>::operator()(dense_view<const float> x, packed_span<F> out) const noexcept {
+    if (x.shape() != out.shape()) return errc::shape_mismatch;
+    if (const auto size = packed_bytes<F>(x.shape()); !size) return size.status();
+    if (!x.valid() || !out.valid()) {
+        const bool bad_pointer = x.shape().elements() != 0 && (!detail::is_usable(x.data()) || out.data() == nullptr);
+        return bad_pointer ? errc::invalid_argument : errc::size_mismatch;
+    }
+    if (const status fine = internal::check_importance(options_, x.cols()); !fine) return fine;
+    if (x.shape().elements() == 0) return {};
+    if (internal::overlaps(x.data(), x.elements().size_bytes(), out.data(), out.bytes().size())) return errc::overlap;
+
+    std::atomic<bool> failed{false};
+    status why;
+    const status ran = detail::for_ranges(options_.threads, x.rows(), 1, [&](std::size_t first, std::size_t last) {
+        if (failed.load(std::memory_order_relaxed)) return;
+        const plain_float_mode mode;
+        internal::row_quantizer<F> rows(x.cols(), options_);
+        const status done = rows.run(x.data() + first * x.cols(), last - first, out.data() + first * out.stride());
+        if (!done && !failed.exchange(true)) why = status(done.error(), done.message(), done.where() + first * x.cols());
+    });
+    return why ? ran : why;
+}
 
 /// Packs src[rows][cols] into dst.
 /// @param src  exactly rows * cols floats
