@@ -17,16 +17,17 @@ struct kernel<op::dequantize, F, isa::avx512> {
             cols *= rows;
             rows = 1;
         }
-        const std::size_t runs = cols / avx512::run_size, tail = cols % avx512::run_size;
-        if (tail == 0 && rows * cols * sizeof(float) >= avx2::larger_than_caches) return run_past_caches(packed, runs, out);
+        const std::size_t runs = divide_up(cols, avx512::run_size), tail = cols % avx512::run_size;
+        if (tail == 0 && cols * sizeof(float) >= avx2::larger_than_caches) return run_past_caches(packed, runs, out);
+        // One call of the decoder, tail included: it is most of the code that programs compile for a format.
         for (std::size_t r = 0; r < rows; ++r, packed += row_bytes<F>(cols)) {
-            for (std::size_t i = 0; i < runs; ++i, out += avx512::run_size) decode(packed + i * avx512::run_bytes<F>, out);
-            if (tail != 0) {
+            for (std::size_t i = 0; i < runs; ++i) {
                 std::byte padded[avx512::run_bytes<F>];
                 float values[avx512::run_size];
-                decode(avx2::run_at<F>(packed, runs, cols, padded), values);
-                __builtin_memcpy(out, values, tail * sizeof(float));
-                out += tail;
+                const bool cut = tail != 0 && i + 1 == runs;
+                decode(avx2::run_at<F>(packed, i, cols, padded), cut ? values : out);
+                if (cut) __builtin_memcpy(out, values, tail * sizeof(float));
+                out += cut ? tail : avx512::run_size;
             }
         }
     }
@@ -34,7 +35,7 @@ struct kernel<op::dequantize, F, isa::avx512> {
 
 private:
     static void run_past_caches(const std::byte* packed, std::size_t runs, float* out) noexcept {
-        decode(packed, out);
+        run(packed, 1, avx512::run_size, out);
         avx2::line_stream stream(out + avx512::run_size);
         for (std::size_t i = 1; i < runs; ++i) {
             decode(packed + i * avx512::run_bytes<F>, stream.room());
