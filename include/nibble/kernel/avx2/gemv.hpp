@@ -27,14 +27,17 @@ NIBBLE_INLINE __m256 add_product(__m256 total, __m256i product, const run_scales
     return _mm256_fmadd_ps(p, _mm256_mul_ps(weights.scale[Part], step), _mm256_fmadd_ps(offset, sum, total));
 }
 
-/// Calls run(bytes, index) for the runs of a row.
-template <class F>
+/// Calls run(bytes, index) for the runs of a row, which meet Cols float rows.
+template <class F, int Cols = 1>
 NIBBLE_INLINE void for_each_run(const std::byte* row, std::size_t cols, auto&& run) noexcept {
     for (std::size_t i = 0; i < runs_of(cols); ++i) {
         std::byte padded[run_bytes<F>];
         const std::byte* at = run_at<F>(row, i, cols, padded);
-        // The next rows follow in memory; a prefetch past the end of the tensor is harmless.
-        for (std::size_t line = 0; line < run_bytes<F>; line += 64) _mm_prefetch(reinterpret_cast<const char*>(at) + 2048 + line, _MM_HINT_T0);
+        // With several float rows the core does not fetch ahead far enough by itself; with one it does, and better. The next rows follow in
+        // memory; a prefetch past the end of the tensor is harmless.
+        if constexpr (Cols > 1) {
+            for (std::size_t line = 0; line < run_bytes<F>; line += 64) _mm_prefetch(reinterpret_cast<const char*>(at) + 2048 + line, _MM_HINT_T0);
+        }
         run(at, i);
     }
 }
@@ -127,7 +130,7 @@ NIBBLE_INLINE void multiply_row(const std::byte* row, std::size_t cols, const st
         x[c] = reinterpret_cast<const row_run<F>*>(workspace + static_cast<std::size_t>(c) * row_workspace<F>(cols));
         total[c] = _mm256_setzero_ps();
     }
-    for_each_run<F>(row, cols, [&](const std::byte* run, std::size_t i) NIBBLE_LAMBDA_INLINE {
+    for_each_run<F, Cols>(row, cols, [&](const std::byte* run, std::size_t i) NIBBLE_LAMBDA_INLINE {
         const run_scales<F::parts> scales = decoder<F>::scales(run);
         __m256i v[8];
         load_strips<F>(run, v);

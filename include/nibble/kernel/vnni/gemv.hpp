@@ -45,9 +45,10 @@ NIBBLE_INLINE void multiply_row(const std::byte* row, std::size_t cols, const st
     for (std::size_t i = 0; i < avx2::runs_of(cols); ++i) {
         std::byte padded[avx2::run_bytes<F>];
         const std::byte* run = avx2::run_at<F>(row, i, cols, padded);
-        // The next rows follow in memory; a prefetch past the end of the tensor is harmless.
+        if constexpr (Cols > 1) {  // one float row alone is fetched better by the core itself: see avx2/gemv.hpp
 #pragma GCC unroll 8
-        for (std::size_t line = 0; line < avx2::run_bytes<F>; line += 64) _mm_prefetch(reinterpret_cast<const char*>(run) + 2048 + line, _MM_HINT_T0);
+            for (std::size_t line = 0; line < avx2::run_bytes<F>; line += 64) _mm_prefetch(reinterpret_cast<const char*>(run) + 2048 + line, _MM_HINT_T0);
+        }
         const auto scales = decoder<F>::scales(run);
         __m256i v[8];
         avx2::load_strips<F>(run, v);
