@@ -14,17 +14,21 @@ struct layout_decoder<F, layout::three_bit_super_block> {
     static constexpr bool in_registers = true;
     static constexpr int zero = 4;
 
-    NIBBLE_INLINE static run_scales<2> scales(const std::byte* run) noexcept {
+    /// Sixteen signed bytes.
+    NIBBLE_INLINE static __m128i sub_scales(const std::byte* run) noexcept {
         std::uint64_t low;
         std::uint32_t high;
         __builtin_memcpy(&low, run + 96, 8);
         __builtin_memcpy(&high, run + 104, 4);
         const __m128i nibbles = _mm_and_si128(_mm_set_epi64x(static_cast<long long>(low >> 4), static_cast<long long>(low)), _mm_set1_epi8(15));
         const __m128i pairs = _mm_and_si128(_mm_srlv_epi32(_mm_set1_epi32(static_cast<int>(high)), _mm_setr_epi32(0, 2, 4, 6)), _mm_set1_epi8(3));
-        const __m128i sub_scales = even_bytes_first(_mm_sub_epi8(_mm_or_si128(nibbles, _mm_slli_epi16(pairs, 4)), _mm_set1_epi8(32)));
+        return _mm_sub_epi8(_mm_or_si128(nibbles, _mm_slli_epi16(pairs, 4)), _mm_set1_epi8(32));
+    }
+    NIBBLE_INLINE static run_scales<2> scales(const std::byte* run) noexcept {
+        const __m128i apart = even_bytes_first(sub_scales(run));
         const __m256 scale = broadcast_half(run + 108);
         const auto scaled = [&](__m128i first) NIBBLE_LAMBDA_INLINE { return _mm256_mul_ps(scale, _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(first))); };
-        return centered<zero>(scaled(sub_scales), scaled(_mm_unpackhi_epi64(sub_scales, sub_scales)));
+        return centered<zero>(scaled(apart), scaled(_mm_unpackhi_epi64(apart, apart)));
     }
     NIBBLE_INLINE static run_units units(const std::byte* run) noexcept { return {load_half(run + 108)}; }
     template <int Group>
