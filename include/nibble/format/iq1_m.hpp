@@ -124,6 +124,13 @@ struct iq1_m {
         }
     }
 
+    /// The best block of least error is too small (best/stretch.hpp).
+    NIBBLE_INLINE static void stretch(block& packed, float factor) noexcept {
+        const std::uint32_t scale = float_to_float16(float16_to_float(scale_bits(packed)) * factor);
+        for (std::size_t part = 0; part < 4; ++part)
+            packed.scales[part].set(static_cast<std::uint16_t>((packed.scales[part].get() & 0xFFFu) | ((scale >> (4 * part)) & 15u) << 12));
+    }
+
     NIBBLE_INLINE static void encode(std::span<const float, 256> values, block& packed) noexcept {
         encode_block<iq1_m>(values.data(), packed);
     }

@@ -116,6 +116,11 @@ struct iq1_s {
         }
     }
 
+    /// The best block of least error is too small (best/stretch.hpp).
+    NIBBLE_INLINE static void stretch(block& packed, float factor) noexcept {
+        packed.scale.set(float_to_float16(float16_to_float(packed.scale.get()) * factor));
+    }
+
     NIBBLE_INLINE static void encode(std::span<const float, 256> values, block& packed) noexcept {
         encode_block<iq1_s>(values.data(), packed);
     }

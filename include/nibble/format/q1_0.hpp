@@ -87,6 +87,11 @@ struct q1_0 {
         }
     }
 
+    /// The best block of least error is too small (best/stretch.hpp).
+    NIBBLE_INLINE static void stretch(block& packed, float factor) noexcept {
+        packed.scale.set(float_to_float16(float16_to_float(packed.scale.get()) * factor));
+    }
+
     NIBBLE_INLINE static void encode(std::span<const float, 128> values, block& packed) noexcept { encode_block<q1_0>(values.data(), packed); }
 
 private:

@@ -1,12 +1,14 @@
 // Drives search::best: N blocks at once, one a lane, and the reference's block stays wherever it is as good. That makes it a promise:
 // no row has more error than with search::reference. The error is the sum of importance * (value - decoded)^2, without importance of
-// (value - decoded)^2, whatever weights the reference's own search puts on it.
+// (value - decoded)^2, whatever weights the reference's own search puts on it. Formats of very few bits give some of what they gain back to
+// reach the gain of the values (stretch.hpp).
 #pragma once
 
 #include <cstddef>
 #include <span>
 
 #include "nibble/format/best/input.hpp"
+#include "nibble/format/best/stretch.hpp"
 #include "nibble/format/encode.hpp"
 
 NIBBLE_EXACT_BEGIN
@@ -74,8 +76,16 @@ NIBBLE_INLINE void improve_blocks(const float* values, std::size_t blocks, std::
             if constexpr (checks_scales<F>) {
                 if (!F::finite(packed) || !F::finite(found[lane])) continue;  // the former is an error for the caller to see
             }
-            // By more than what another order of additions could make of it.
-            if (detail::error_of<size>(decoded + lane * size, from[lane], weights[lane]) < reference[lane] * 0.999999) packed = found[lane];
+            const double limit = reference[lane] * 0.999999;  // by more than what another order of additions could make of it
+            float* const values_found = decoded + lane * size;
+            if (!(detail::error_of<size>(values_found, from[lane], weights[lane]) < limit)) continue;
+            packed = found[lane];
+            if constexpr (stretches<F>) {
+                auto stretched = packed;
+                F::stretch(stretched, detail::stretch_of<size>(values_found, from[lane], weights[lane], limit));
+                decode(&stretched, 1, values_found);
+                if (F::finite(stretched) && detail::error_of<size>(values_found, from[lane], weights[lane]) < limit) packed = stretched;
+            }
         }
     }
 }
