@@ -81,17 +81,20 @@ NIBBLE_INLINE void sums_of_squares(const float* values, std::size_t count, float
     }
     for (std::size_t b = 0; b < count; ++b) sums[b] = sum_of_squares(values + b * Size, Size);
 }
+/// Units of blocks decide together, N blocks at once.
+template <class F, int N>
+concept settling_format = requires(typename F::template fits<N * F::block_size / F::unit_size> found) { F::template settle<N>(found); };
+
 /// encode_blocks by search.
-template <searched_format F, int N, int Strands>
+template <searched_format F, int N, int Strands, bool Weighted>
 NIBBLE_INLINE void search_blocks(const float* values, std::size_t blocks, std::size_t blocks_per_row, const float* importance,
                                  typename F::block* out) noexcept {
     constexpr int L = N * Strands;  // lanes of a search
     constexpr std::size_t units = F::block_size / F::unit_size, lanes = L;
-    constexpr bool settles = requires(typename F::template fits<lanes * units> found) { F::template settle<L>(found); };
-    constexpr bool finishes = requires(typename F::template fits<lanes * units> found) { F::template finish<L>(values, found, units); };
-    constexpr std::size_t batch = settles ? lanes : lanes > units ? lanes / units : 1;  // blocks that are encoded together
+    constexpr bool settles = Weighted && settling_format<F, L>;
+    constexpr bool finishes = !Weighted && requires(typename F::template fits<lanes * units> found) { F::template finish<L>(values, found, units); };
+    constexpr std::size_t batch = settles || finishes ? lanes : lanes > units ? lanes / units : 1;  // blocks that are encoded together
     static_assert(batch * units % lanes == 0);
-    if constexpr (!weighted_format<F>) importance = nullptr;
 
     [[maybe_unused]] std::size_t known_row = static_cast<std::size_t>(-1);
     [[maybe_unused]] float known_sigma = 0.0f;
@@ -100,19 +103,17 @@ NIBBLE_INLINE void search_blocks(const float* values, std::size_t blocks, std::s
         typename F::template fits<batch * units> fits;
         if (settles && here < batch) fits = {};
         [[maybe_unused]] float sigma[batch] = {};
-        if constexpr (weighted_format<F>) {
-            if (importance != nullptr) {
-                if constexpr (F::row_sigma) {
-                    for (std::size_t b = 0; b < here; ++b) {
-                        const std::size_t row = (first + b) / blocks_per_row, count = blocks_per_row * F::block_size;
-                        if (row != known_row) known_sigma = F::sigma(detail::sum_of_squares(values + row * count, count), count);
-                        known_row = row;
-                        sigma[b] = known_sigma;
-                    }
-                } else {
-                    detail::sums_of_squares<L, batch, F::block_size>(values + first * F::block_size, here, sigma);
-                    for (std::size_t b = 0; b < here; ++b) sigma[b] = F::sigma(sigma[b], F::block_size);
+        if constexpr (Weighted) {
+            if constexpr (F::row_sigma) {
+                for (std::size_t b = 0; b < here; ++b) {
+                    const std::size_t row = (first + b) / blocks_per_row, count = blocks_per_row * F::block_size;
+                    if (row != known_row) known_sigma = F::sigma(detail::sum_of_squares(values + row * count, count), count);
+                    known_row = row;
+                    sigma[b] = known_sigma;
                 }
+            } else {
+                detail::sums_of_squares<L, batch, F::block_size>(values + first * F::block_size, here, sigma);
+                for (std::size_t b = 0; b < here; ++b) sigma[b] = F::sigma(sigma[b], F::block_size);
             }
         }
         for (std::size_t at = 0; at < here * units; at += lanes) {
@@ -124,40 +125,30 @@ NIBBLE_INLINE void search_blocks(const float* values, std::size_t blocks, std::s
                 const std::size_t b = wanted < here ? wanted : here - 1;  // lanes without a block repeat the last one
                 const std::size_t unit = (at + lane) % units;
                 from[lane] = values + (first + b) * F::block_size + unit * F::unit_size;
-                if constexpr (weighted_format<F>) {
-                    if (importance != nullptr) {
-                        weights_from[lane] = importance + (first + b) % blocks_per_row * F::block_size + unit * F::unit_size;
-                        lane_sigma[lane] = sigma[b];
-                    }
+                if constexpr (Weighted) {
+                    weights_from[lane] = importance + (first + b) % blocks_per_row * F::block_size + unit * F::unit_size;
+                    lane_sigma[lane] = sigma[b];
                 }
             }
             alignas(64) float x[F::unit_size][lanes];
             gather_lanes<L>(from, x);
-            if constexpr (weighted_format<F>) {
-                if (importance != nullptr) {
-                    alignas(64) float weights[F::unit_size][lanes];
-                    gather_lanes<L>(weights_from, weights);
-                    F::template search_weighted<L>(x, weights, f32x<L>::load(lane_sigma), fits, at);
-                    continue;
-                }
+            if constexpr (Weighted) {
+                alignas(64) float weights[F::unit_size][lanes];
+                gather_lanes<L>(weights_from, weights);
+                F::template search_weighted<L>(x, weights, f32x<L>::load(lane_sigma), fits, at);
+            } else {
+                F::template search<L>(x, fits, at);
             }
-            if constexpr (!packed_format<F>) F::template search<L>(x, fits, at);
         }
-        if constexpr (settles) {
-            if (importance != nullptr) F::template settle<L>(fits);
-        }
-        if constexpr (finishes) {
-            if (importance == nullptr) F::template finish<L>(values + first * F::block_size, fits, here * units);
-        }
+        if constexpr (settles) F::template settle<L>(fits);
+        if constexpr (finishes) F::template finish<L>(values + first * F::block_size, fits, here * units);
         for (std::size_t b = 0; b < here; ++b) {
             const float* block_values = values + (first + b) * F::block_size;
-            if constexpr (requires { F::template assemble_weighted<N>(block_values, fits, b * units, out[first + b]); }) {
-                if (importance != nullptr) {
-                    F::template assemble_weighted<N>(block_values, fits, b * units, out[first + b]);
-                    continue;
-                }
+            if constexpr (Weighted && requires { F::template assemble_weighted<N>(block_values, fits, b * units, out[first + b]); }) {
+                F::template assemble_weighted<N>(block_values, fits, b * units, out[first + b]);
+            } else {
+                F::template assemble<N>(block_values, fits, b * units, out[first + b]);
             }
-            if constexpr (!packed_format<F>) F::template assemble<N>(block_values, fits, b * units, out[first + b]);
         }
     }
 }
@@ -181,7 +172,14 @@ NIBBLE_INLINE void encode_blocks(const float* values, std::size_t blocks, std::s
             return;
         }
     }
-    if constexpr (requires { F::unit_size; }) detail::search_blocks<F, N, Strands>(values, blocks, blocks_per_row, importance, out);
+    if constexpr (weighted_format<F>) {
+        if (importance != nullptr) {
+            // Rows often have sixteen blocks, or are encoded one by one: more lanes would wait where blocks settle.
+            constexpr int strands = detail::settling_format<F, N> && Strands > 2 ? 2 : Strands;
+            return detail::search_blocks<F, N, strands, true>(values, blocks, blocks_per_row, importance, out);
+        }
+    }
+    if constexpr (!packed_format<F>) detail::search_blocks<F, N, Strands, false>(values, blocks, blocks_per_row, nullptr, out);
 }
 
 NIBBLE_NAMESPACE_END

@@ -55,6 +55,7 @@ struct mxfp4 {
     }
 
     static constexpr std::size_t unit_size = 32;
+    static constexpr int strands = 2;
     template <std::size_t Units>
     struct fits {
         std::int32_t exponent[Units];

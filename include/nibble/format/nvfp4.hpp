@@ -60,6 +60,7 @@ struct nvfp4 {
     }
 
     static constexpr std::size_t unit_size = 16;
+    static constexpr int strands = 2;
     template <std::size_t Units>
     struct fits {
         std::int32_t scale[Units];

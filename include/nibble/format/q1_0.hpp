@@ -44,6 +44,7 @@ struct q1_0 {
     }
 
     static constexpr std::size_t unit_size = 128;
+    static constexpr int strands = 2;
     template <std::size_t Units>
     struct fits {
         float scale[Units];

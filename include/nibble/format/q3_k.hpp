@@ -68,7 +68,7 @@ struct q3_k {
         std::uint8_t sub_scale[Units];
     };
 
-    static constexpr int strands = 2;
+    static constexpr int strands = 4;
     template <int N>
     NIBBLE_INLINE static void search(const float (&x)[16][N], auto& found, std::size_t at) noexcept {
         scale_descent<4, N, 16> descent;

@@ -7,3 +7,5 @@
 #include "nibble/kernel/avx512/quantize.hpp"
 #include "nibble/kernel/avx512/quantize_best.hpp"
 #include "nibble/kernel/avx512/quantize_bytes.hpp"
+#include "nibble/kernel/avx512/quantize_small.hpp"
+#include "nibble/kernel/avx512/quantize_sums.hpp"

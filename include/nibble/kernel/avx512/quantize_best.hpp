@@ -1,4 +1,4 @@
-// Quantize with search::best and AVX-512: the formats' searches, sixteen blocks at once. Clang only, as quantize.
+// Quantize with search::best and AVX-512: the formats' searches, sixteen blocks at once. Clang only: see quantize.hpp.
 #pragma once
 
 #include "nibble/kernel/avx512/quantize.hpp"

@@ -1,5 +1,5 @@
 // Quantize to blocks of 32 signed bytes with AVX-512, which is what prepares activations. The rule is byte_block's (format/byte_block.hpp), eight
-// blocks at once, so that their magnitudes and scales are the lanes of one register.
+// blocks at once, so that their magnitudes, scales and sums are the lanes of one register.
 #pragma once
 
 #include <concepts>
@@ -14,7 +14,7 @@ NIBBLE_TARGET_BEGIN_AVX512
 NIBBLE_BASELINE_BEGIN
 
 template <searched_format F>
-    requires std::derived_from<F, byte_block<F, false>>
+    requires std::derived_from<F, byte_block<F, false>> || std::derived_from<F, byte_block<F, true>>
 struct kernel<op::quantize, F, isa::avx512> {
     static void run(const float* values, std::size_t rows, std::size_t cols, const float*, std::byte* out) noexcept {
         std::size_t left = rows * (cols / 32);
@@ -31,6 +31,8 @@ struct kernel<op::quantize, F, isa::avx512> {
     static constexpr op::quantize::entry entry = &run;
 
 private:
+    static constexpr bool with_sum = std::derived_from<F, byte_block<F, true>>;
+
     NIBBLE_INLINE static __m256 scales_of(const float* values) noexcept {
         const __m512i magnitude = _mm512_set1_epi32(0x7FFFFFFF);
         __m512i most[8];
@@ -53,6 +55,7 @@ private:
         // The lowest byte of each of 32 codes.
         const __m512i bytes = _mm512_castsi256_si512(_mm256_setr_epi8(0, 4, 8, 12, 16, 20, 24, 28, 32, 36, 40, 44, 48, 52, 56, 60, 64, 68, 72, 76, 80, 84, 88, 92,
                                                                       96, 100, 104, 108, 112, 116, 120, 124));
+        [[maybe_unused]] __m256i totals[8];
 #pragma GCC unroll 8
         for (int b = 0; b < 8; ++b) {
             const auto code = [&](const float* from) NIBBLE_LAMBDA_INLINE {
@@ -61,9 +64,16 @@ private:
                 const __m512i rounding = _mm512_ternarylogic_epi32(magnitude, _mm512_castps_si512(value), below_half, 0xAE);
                 return _mm512_cvttps_epi32(_mm512_add_ps(value, _mm512_castsi512_ps(rounding)));
             };
-            const __m512i codes = _mm512_permutex2var_epi8(code(values + 32 * b), bytes, code(values + 32 * b + 16));
+            const __m256i codes = _mm512_castsi512_si256(_mm512_permutex2var_epi8(code(values + 32 * b), bytes, code(values + 32 * b + 16)));
             blocks[b].scale.set(halves[b]);
-            _mm256_storeu_si256(reinterpret_cast<__m256i*>(blocks[b].codes), _mm512_castsi512_si256(codes));
+            _mm256_storeu_si256(reinterpret_cast<__m256i*>(blocks[b].codes), codes);
+            if constexpr (with_sum) totals[b] = _mm256_dpbusd_epi32(_mm256_setzero_si256(), _mm256_set1_epi8(1), codes);
+        }
+        if constexpr (with_sum) {
+            const __m256 sums = _mm256_mul_ps(_mm256_cvtepi32_ps(avx2::total_across(totals)), scale);
+            _mm_store_si128(reinterpret_cast<__m128i*>(halves), _mm256_cvtps_ph(sums, _MM_FROUND_TO_NEAREST_INT));
+#pragma GCC unroll 8
+            for (int b = 0; b < 8; ++b) blocks[b].sum.set(halves[b]);
         }
     }
 };
