@@ -8,3 +8,4 @@
 #include "nibble/kernel/avx2/panel.hpp"
 #include "nibble/kernel/avx2/quantize.hpp"
 #include "nibble/kernel/avx2/quantize_best.hpp"
+#include "nibble/kernel/avx2/short_floats.hpp"

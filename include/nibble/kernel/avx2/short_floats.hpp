@@ -1,0 +1,101 @@
+// Floats of 16 bits from and to fp32 with AVX2, eight at once.
+#pragma once
+
+#include <concepts>
+
+#include "nibble/format/layout.hpp"
+#include "nibble/kernel/reference/dequantize.hpp"
+#include "nibble/kernel/reference/quantize.hpp"
+
+#if defined(NIBBLE_X86)
+NIBBLE_TARGET_BEGIN_AVX2
+NIBBLE_BASELINE_BEGIN
+namespace avx2 {
+
+template <class Layout>
+struct short_floats;
+
+template <>
+struct short_floats<layout::float16> {
+    NIBBLE_INLINE static __m256i shorten(__m256 first, __m256 second) noexcept {
+        return _mm256_set_m128i(_mm256_cvtps_ph(second, _MM_FROUND_TO_NEAREST_INT), _mm256_cvtps_ph(first, _MM_FROUND_TO_NEAREST_INT));
+    }
+    NIBBLE_INLINE static __m256 extend(__m128i bits) noexcept { return _mm256_cvtph_ps(bits); }
+    /// The instruction changes NaNs that signal.
+    NIBBLE_INLINE static bool extends(const __m256i (&bits)[4]) noexcept {
+        const auto magnitude = [&](int i) NIBBLE_LAMBDA_INLINE { return _mm256_and_si256(bits[i], _mm256_set1_epi16(0x7FFF)); };
+        const __m256i most = _mm256_max_epi16(_mm256_max_epi16(magnitude(0), magnitude(1)), _mm256_max_epi16(magnitude(2), magnitude(3)));
+        const __m256i nan = _mm256_cmpgt_epi16(most, _mm256_set1_epi16(0x7C00));
+        return _mm256_testz_si256(nan, nan) != 0;
+    }
+};
+
+template <>
+struct short_floats<layout::bfloat16> {
+    NIBBLE_INLINE static __m256i shorten(__m256 first, __m256 second) noexcept {
+        return _mm256_permute4x64_epi64(_mm256_packus_epi32(upper_half(first), upper_half(second)), 0b11'01'10'00);
+    }
+    NIBBLE_INLINE static __m256 extend(__m128i bits) noexcept { return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(bits), 16)); }
+    NIBBLE_INLINE static bool extends(const __m256i (&)[4]) noexcept { return true; }
+
+private:
+    /// To nearest, ties to even.
+    NIBBLE_INLINE static __m256i upper_half(__m256 value) noexcept {
+        const __m256i bits = _mm256_castps_si256(value), odd = _mm256_and_si256(_mm256_srli_epi32(bits, 16), _mm256_set1_epi32(1));
+        return _mm256_srli_epi32(_mm256_add_epi32(_mm256_add_epi32(bits, _mm256_set1_epi32(0x7FFF)), odd), 16);
+    }
+};
+
+template <class F>
+concept short_float = block_format<F> && requires { short_floats<typename F::layout>{}; };
+
+}  // namespace avx2
+
+template <avx2::short_float F>
+struct kernel<op::quantize, F, isa::avx2> {
+    static void run(const float* values, std::size_t rows, std::size_t cols, const float*, std::byte* out) noexcept {
+        constexpr auto one_by_one = kernel<op::quantize, F, isa::reference>::entry;
+        std::size_t i = 0;
+        for (const std::size_t count = rows * cols; i < count; i += 16) {
+            if (count - i < 16) return one_by_one(values + i, 1, count - i, nullptr, out + 2 * i);
+            const __m256 first = _mm256_loadu_ps(values + i), second = _mm256_loadu_ps(values + i + 8);
+            // What becomes of a NaN the format decides. A comparison would be optimised away with -ffast-math.
+            const __m256i magnitude = _mm256_set1_epi32(0x7FFFFFFF), infinity = _mm256_set1_epi32(0x7F800000);
+            const __m256i low = _mm256_and_si256(_mm256_castps_si256(first), magnitude);
+            const __m256i high = _mm256_and_si256(_mm256_castps_si256(second), magnitude);
+            const __m256i nan = _mm256_cmpgt_epi32(_mm256_max_epi32(low, high), infinity);
+            if (_mm256_testz_si256(nan, nan) == 0) one_by_one(values + i, 1, 16, nullptr, out + 2 * i);
+            else _mm256_storeu_si256(reinterpret_cast<__m256i*>(out + 2 * i), avx2::short_floats<typename F::layout>::shorten(first, second));
+        }
+    }
+    static constexpr op::quantize::entry entry = &run;
+};
+
+template <avx2::short_float F>
+struct kernel<op::dequantize, F, isa::avx2> {
+    static void run(const std::byte* packed, std::size_t rows, std::size_t cols, float* out) noexcept {
+        using floats = avx2::short_floats<typename F::layout>;
+        constexpr auto one_by_one = kernel<op::dequantize, F, isa::reference>::entry;
+        std::size_t i = 0;
+        for (const std::size_t count = rows * cols; i < count; i += 64) {
+            if (count - i < 64) return one_by_one(packed + 2 * i, 1, count - i, out + i);
+            __m256i bits[4];
+#pragma GCC unroll 4
+            for (std::size_t k = 0; k < 4; ++k) bits[k] = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(packed + 2 * i) + k);
+            if (!floats::extends(bits)) {
+                one_by_one(packed + 2 * i, 1, 64, out + i);
+                continue;
+            }
+#pragma GCC unroll 4
+            for (std::size_t k = 0; k < 4; ++k) {
+                _mm256_storeu_ps(out + i + 16 * k, floats::extend(_mm256_castsi256_si128(bits[k])));
+                _mm256_storeu_ps(out + i + 16 * k + 8, floats::extend(_mm256_extracti128_si256(bits[k], 1)));
+            }
+        }
+    }
+    static constexpr op::dequantize::entry entry = &run;
+};
+
+NIBBLE_BASELINE_END
+NIBBLE_TARGET_END
+#endif
