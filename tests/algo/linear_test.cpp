@@ -8,35 +8,11 @@
 
 #include "support/floats.hpp"
 #include "support/formats.hpp"
+#include "support/product.hpp"
 
+using support::multiply;
 using support::noise;
-
-namespace {
-
-/// The bound that gemm documents for a format, for one element: 8-bit rounding of x in groups, and float arithmetic.
-struct product {
-    double exact = 0, bound = 0;
-};
-template <class F>
-product multiply(const float* w, const float* x, std::size_t cols) {
-    constexpr std::size_t group = F::block_size == 256 ? 256 : 32;
-    product p;
-    double terms = 0;
-    for (std::size_t first = 0; first < cols; first += group) {
-        double largest = 0, weights = 0;
-        for (std::size_t k = first; k < std::min(cols, first + group); ++k) {
-            p.exact += static_cast<double>(w[k]) * static_cast<double>(x[k]);
-            largest = std::max(largest, std::fabs(static_cast<double>(x[k])));
-            weights += std::fabs(static_cast<double>(w[k]));
-        }
-        p.bound += largest / 254 * weights;
-        terms += largest * weights;
-    }
-    p.bound += 1e-5 * terms;
-    return p;
-}
-
-}  // namespace
+using support::product;
 
 TEST_CASE("products stay within their bound") {
     support::for_each_format([](auto format) {
@@ -66,11 +42,8 @@ TEST_CASE("products stay within their bound") {
                         REQUIRE(static_cast<bool>(nibble::gemm(*panel, in, nibble::dense_view<float>(panels.data(), nibble::shape{count, rows}))));
                         double worst = 0;
                         for (std::size_t i = 0; i < count * rows; ++i) {
-                            const product& p = expected[i];
-                            const double a = std::fabs(static_cast<double>(y[i]) - p.exact) / p.bound;
-                            const double b = std::fabs(static_cast<double>(panels[i]) - p.exact) / p.bound;
-                            if (!(a <= worst)) worst = a;
-                            if (!(b <= worst)) worst = b;
+                            worst = support::larger(worst, support::error_of(expected[i], y[i]));
+                            worst = support::larger(worst, support::error_of(expected[i], panels[i]));
                         }
                         INFO(F::name << " at " << nibble::name_of(level) << ", " << rows << " x " << cols << ", " << count << " columns");
                         CHECK(worst <= 1.0);
@@ -100,8 +73,7 @@ TEST_CASE("many columns, prepared by several threads, stay within the bound") {
                 double worst = 0;
                 for (std::size_t i = 0; i < count * rows; ++i) {
                     const product p = multiply<F>(&decoded[i % rows * cols], &x[i / rows * cols], cols);
-                    const double error = std::fabs(static_cast<double>(y[i]) - p.exact) / p.bound;
-                    if (!(error <= worst)) worst = error;
+                    worst = support::larger(worst, support::error_of(p, y[i]));
                 }
                 INFO(F::name << " at " << nibble::name_of(level) << ", " << count << " columns");
                 CHECK(worst <= 1.0);

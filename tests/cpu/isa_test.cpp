@@ -2,6 +2,7 @@
 #include "support/test.hpp"
 
 #include <cstdlib>
+#include <fstream>
 #include <nibble/nibble.hpp>
 #include <string>
 
@@ -41,3 +42,20 @@ TEST_CASE("levels inherit") {
                                        nibble::isa::amx) == nibble::isa::avx2);
     CHECK(nibble::internal::best_level(nibble::internal::bit(nibble::isa::reference), nibble::isa::avx512) == nibble::isa::reference);
 }
+
+#if defined(NIBBLE_X86) && defined(__linux__)
+TEST_CASE("what is detected is what the system says") {
+    std::ifstream file("/proc/cpuinfo");
+    std::string flags;
+    for (std::string line; flags.empty() && std::getline(file, line);) {
+        if (line.rfind("flags", 0) == 0) flags = line + " ";
+    }
+    if (flags.empty()) return nibble::test::skip("no flags in /proc/cpuinfo");
+    const auto has = [&](const char* flag) { return flags.find(std::string(" ") + flag + " ") != std::string::npos; };
+    const bool avx2 = has("avx2") && has("fma") && has("f16c") && has("bmi1") && has("bmi2");
+    CHECK(nibble::is_supported(nibble::isa::avx2) == avx2);
+    CHECK(nibble::is_supported(nibble::isa::avxvnni) == (avx2 && has("avx_vnni")));
+    CHECK(nibble::is_supported(nibble::isa::avx512) == (avx2 && has("avx512f") && has("avx512bw") && has("avx512vl") && has("avx512dq") &&
+                                                        has("avx512cd") && has("avx512_vnni") && has("avx512vbmi")));
+}
+#endif

@@ -10,6 +10,8 @@ struct products {
 };
 
 extern products<isa::avx2> with_avx2;
+extern products<isa::avxvnni> with_avxvnni;
 extern products<isa::avx512> with_avx512;
 products<isa::avx2> with_avx2;
+products<isa::avxvnni> with_avxvnni;
 products<isa::avx512> with_avx512;

@@ -25,7 +25,7 @@ def functions(path):
     text = subprocess.run(["objdump", "-d", "-C", "--no-show-raw-insn", path], check=True, capture_output=True, text=True).stdout
     for part in re.split(r"\n(?=[0-9a-f]{16} <)", text)[1:]:
         head, _, body = part.partition("\n")
-        lines = re.findall(r"^ *([0-9a-f]+):\s+(.*?)\s*(?:#.*)?$", body, re.M)
+        lines = re.findall(r"^ *([0-9a-f]+):\s+(?:{vex} )?(.*?)\s*(?:#.*)?$", body, re.M)
         yield head[head.index("<") + 1 : -2], [(int(address, 16), instruction) for address, instruction in lines]
 
 

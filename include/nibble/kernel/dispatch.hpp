@@ -5,6 +5,7 @@
 #include "nibble/cpu/active.hpp"
 #include "nibble/kernel/avx2/kernels.hpp"
 #include "nibble/kernel/avx512/kernels.hpp"
+#include "nibble/kernel/avxvnni/kernels.hpp"
 #include "nibble/kernel/neon/kernels.hpp"
 #include "nibble/kernel/op.hpp"
 #include "nibble/kernel/reference/dequantize.hpp"

@@ -8,30 +8,21 @@
 #pragma once
 
 #include "nibble/kernel/avx2/quantize_run.hpp"
-#include "nibble/kernel/avx512/decode.hpp"
+#include "nibble/kernel/avx512/vnni.hpp"
 #include "nibble/kernel/op.hpp"
-#include "nibble/kernel/vnni/activation.hpp"
 
 #if defined(NIBBLE_X86)
 NIBBLE_TARGET_BEGIN_AVX512
 NIBBLE_BASELINE_BEGIN
 namespace avx512 {
 
-/// Float rows up to which products go along each packed row (gemv.hpp); more let sixteen packed rows share a register (panel.hpp).
+/// Float rows up to which products go along each packed row (vnni/gemv.hpp); more let sixteen packed rows share a register (panel.hpp).
 inline constexpr std::size_t few = 6;
 /// Rows of a block, at most: its codes stay in the L2 cache and its sums in L1.
 inline constexpr std::size_t widest = 128;
 
 /// Rows of a block: blocks of equal width waste least.
 NIBBLE_INLINE constexpr std::size_t width_for(std::size_t count) noexcept { return divide_up(count, divide_up(count, widest)); }
-
-using vnni::activation_bytes;  // of one row, in either form
-using vnni::activation_run;
-
-/// sum + the products of four unsigned with four signed bytes, in each lane.
-NIBBLE_INLINE __m256i add_products(__m256i sum, __m256i with_unsigned, __m256i with_signed) noexcept {
-    return _mm256_dpbusd_epi32(sum, with_unsigned, with_signed);
-}
 
 /// Where the arrays of a block are.
 struct block {
@@ -70,15 +61,6 @@ NIBBLE_INLINE __m256i largest_of_each(const __m512i (&v)[8]) noexcept {
     return across(v, [](__m512i a, __m512i b) NIBBLE_LAMBDA_INLINE { return _mm512_max_epi32(a, b); });
 }
 
-/// 256 quantized floats.
-template <std::size_t Parts>
-struct quantized_run {
-    __m256i codes[8];     ///< of each group, in the order of the elements
-    __m256i strips[8];    ///< the same in strips
-    __m256 scales;        ///< lane g: of group g
-    __m256i sums[Parts];  ///< of the codes of a part, as many lanes
-};
-
 template <std::size_t Parts>
 NIBBLE_INLINE void quantize_run(const float* x, quantized_run<Parts>& out) noexcept {
     // Magnitudes order like their bits, NaN above infinity, so that neither is lost.
@@ -102,20 +84,7 @@ NIBBLE_INLINE void quantize_run(const float* x, quantized_run<Parts>& out) noexc
         const __m512i high = _mm512_cvtps_epi32(_mm512_mul_ps(_mm512_loadu_ps(x + 32 * g + 16), factor));
         out.codes[g] = _mm256_inserti128_si256(_mm256_castsi128_si256(_mm512_cvtsepi32_epi8(low)), _mm512_cvtsepi32_epi8(high), 1);
     }
-    const auto& c = out.codes;
-    avx2::make_strips(c[0], c[2], c[4], c[6], out.strips);
-    avx2::make_strips(c[1], c[3], c[5], c[7], out.strips + 4);
-    constexpr int count = 4 / static_cast<int>(Parts);
-#pragma GCC unroll 2
-    for (int p = 0; p < static_cast<int>(Parts); ++p) {
-        __m256i even = _mm256_setzero_si256(), odd = even;
-#pragma GCC unroll 4
-        for (int j = p * count; j < (p + 1) * count; ++j) {
-            even = add_products(even, _mm256_set1_epi8(1), out.strips[j]);
-            odd = add_products(odd, _mm256_set1_epi8(1), out.strips[j + 4]);
-        }
-        out.sums[p] = avx2::join_strips<32>(even, odd);
-    }
+    add_strips(out);
 }
 
 /// op::linear's workspace and prepare.
@@ -134,35 +103,22 @@ struct activation {
                 quantized_run<parts> run;
                 quantize_run<parts>(avx2::floats_at(x + r * cols, cols, i, padded), run);
                 if (count <= few) {
-                    keep(run, reinterpret_cast<activation_run<parts>*>(out + r * activation_bytes<parts>(cols))[i]);
+                    keep<F>(run, reinterpret_cast<activation_run<parts>*>(out + r * activation_bytes<parts>(cols))[i]);
                 } else {
                     const std::size_t full = width_for(count), at = r % full;
-                    keep(run, block_at<parts>(out, r - at, count, cols), i, at);
+                    keep_in_block(run, block_at<parts>(out, r - at, count, cols), i, at);
                 }
             }
         }
     }
 
 private:
-    /// What a part's sum is kept as.
-    NIBBLE_INLINE static __m256i paired(__m256i sum, __m256 scales) noexcept {
-        constexpr int zero = decoder<F>::zero;
-        if constexpr (zero < 0) return _mm256_castps_si256(_mm256_mul_ps(scales, _mm256_cvtepi32_ps(sum)));
-        else return _mm256_mullo_epi32(sum, _mm256_set1_epi32(-zero));
-    }
-    NIBBLE_INLINE static void keep(const quantized_run<parts>& run, activation_run<parts>& to) noexcept {
-#pragma GCC unroll 8
-        for (std::size_t j = 0; j < 8; ++j) _mm256_storeu_si256(reinterpret_cast<__m256i*>(to.codes + 32 * j), run.strips[j]);
-        _mm256_storeu_ps(to.scales, run.scales);
-#pragma GCC unroll 2
-        for (std::size_t p = 0; p < parts; ++p) _mm256_storeu_si256(reinterpret_cast<__m256i*>(to.sums[p]), paired(run.sums[p], run.scales));
-    }
-    NIBBLE_INLINE static void keep(const quantized_run<parts>& run, const block& to, std::size_t i, std::size_t row) noexcept {
+    NIBBLE_INLINE static void keep_in_block(const quantized_run<parts>& run, const block& to, std::size_t i, std::size_t row) noexcept {
         float scales[8];
         std::int32_t sums[parts][8];
         _mm256_storeu_ps(scales, run.scales);
 #pragma GCC unroll 2
-        for (std::size_t p = 0; p < parts; ++p) _mm256_storeu_si256(reinterpret_cast<__m256i*>(sums[p]), paired(run.sums[p], run.scales));
+        for (std::size_t p = 0; p < parts; ++p) _mm256_storeu_si256(reinterpret_cast<__m256i*>(sums[p]), paired<F>(run.sums[p], run.scales));
         std::size_t at = 8 * i * to.width + row;
 #pragma GCC unroll 8
         for (std::size_t g = 0; g < 8; ++g, at += to.width) {

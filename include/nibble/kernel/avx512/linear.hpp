@@ -1,7 +1,6 @@
 // Products with packed rows, with AVX-512.
 #pragma once
 
-#include "nibble/kernel/avx512/gemv.hpp"
 #include "nibble/kernel/avx512/panel.hpp"
 
 #if defined(NIBBLE_X86)

@@ -1,0 +1,39 @@
+// A product in double precision, and the bound that gemm documents for it.
+#pragma once
+
+#include <algorithm>
+#include <cmath>
+#include <cstddef>
+
+namespace support {
+
+/// One element: 8-bit rounding of x in groups, and float arithmetic.
+struct product {
+    double exact = 0, bound = 0;
+};
+template <class F>
+product multiply(const float* w, const float* x, std::size_t cols) {
+    constexpr std::size_t group = F::block_size == 256 ? 256 : 32;
+    product p;
+    double terms = 0;
+    for (std::size_t first = 0; first < cols; first += group) {
+        double largest = 0, weights = 0;
+        for (std::size_t k = first; k < std::min(cols, first + group); ++k) {
+            p.exact += static_cast<double>(w[k]) * static_cast<double>(x[k]);
+            largest = std::max(largest, std::fabs(static_cast<double>(x[k])));
+            weights += std::fabs(static_cast<double>(w[k]));
+        }
+        p.bound += largest / 254 * weights;
+        terms += largest * weights;
+    }
+    p.bound += 1e-5 * terms;
+    return p;
+}
+
+/// The error of a result as a share of its bound.
+inline double error_of(const product& p, float result) { return std::fabs(static_cast<double>(result) - p.exact) / p.bound; }
+
+/// The larger of two errors, where NaN is the largest.
+inline double larger(double a, double b) { return a != a || b <= a ? a : b; }
+
+}  // namespace support
