@@ -1,6 +1,7 @@
 // The products of the avxvnni level for every format: odd sizes, tails, unaligned rows, 1 to 31 float rows, packed rows and panels, within the
 // bound that gemm documents. Kernels are called directly, because vex_as_evex.sh runs them on machines that do not have the level.
 // usage: products    exit codes: 0 passed, 1 failed, 77 this machine cannot run the program
+#include <algorithm>
 #include <cstdio>
 #include <nibble/nibble.hpp>
 #include <vector>
@@ -50,7 +51,9 @@ void check(std::size_t rows, std::size_t cols) {
     constexpr std::size_t most = 31;
     const std::size_t whole = nibble::divide_up(cols, F::block_size) * F::block_size, bytes = rows * nibble::row_bytes<F>(cols);
     std::vector<float> w = support::noise(rows * whole, 1);
-    for (std::size_t r = 0; r < rows; ++r) std::fill(w.begin() + static_cast<long>(r * whole + cols), w.begin() + static_cast<long>((r + 1) * whole), 0.0f);
+    for (std::size_t i = 0; i < w.size(); ++i) {
+        if (i % whole >= cols) w[i] = 0.0f;
+    }
     std::vector<std::byte> memory(bytes + 1);
     std::byte* packed = memory.data() + 1;  // unaligned on purpose
     nibble::kernel<op::quantize, F, isa::reference>::entry(w.data(), rows, whole, nullptr, packed);
@@ -65,8 +68,8 @@ void check(std::size_t rows, std::size_t cols) {
     std::vector<std::byte> panel_memory(nibble::panel::bytes(rows, cols, F::parts) + 64);
     std::byte* panels = panel_memory.data() + 64 - reinterpret_cast<std::uintptr_t>(panel_memory.data()) % 64;
     for (std::size_t r = 0; r < rows; r += nibble::panel::rows) {
-        nibble::kernel<op::fill_panel, F, isa::avxvnni>::entry(packed + r * nibble::row_bytes<F>(cols), std::min(nibble::panel::rows, rows - r), cols, 0,
-                                                               nibble::divide_up(cols, nibble::panel::run) * nibble::panel::run,
+        const std::size_t here = std::min(nibble::panel::rows, rows - r), end = nibble::divide_up(cols, nibble::panel::run) * nibble::panel::run;
+        nibble::kernel<op::fill_panel, F, isa::avxvnni>::entry(packed + r * nibble::row_bytes<F>(cols), here, cols, 0, end,
                                                                panels + r / nibble::panel::rows * panel_bytes);
     }
 

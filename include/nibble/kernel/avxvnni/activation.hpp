@@ -45,7 +45,8 @@ struct activation {
         if (count <= few<F>) {
             for (std::size_t i = first; i < last; ++i) {
                 auto* to = reinterpret_cast<activation_run<parts>*>(out + i * activation_bytes<parts>(cols));
-                for_each_run(x + i * cols, cols, cols, [&](const quantized_run<parts>& run, std::size_t r) NIBBLE_LAMBDA_INLINE { keep<F>(run, to[r]); });
+                const auto keep_here = [&](const quantized_run<parts>& run, std::size_t r) NIBBLE_LAMBDA_INLINE { keep<F>(run, to[r]); };
+                for_each_run(x + i * cols, cols, cols, keep_here);
             }
             return;
         }

@@ -15,7 +15,7 @@ NIBBLE_INLINE constexpr bool as_avx2(std::size_t count) noexcept {
     return count == 1 && F::code_bits < 8;
 }
 
-/// Float rows from which on panels are worth reading. They take more bytes than packed rows, and most of those are decoded while memory is read.
+/// Float rows from which on panels are worth reading: they take more bytes than packed rows, most of which are decoded faster.
 template <class F>
 inline constexpr std::size_t panels_from = !avx2::gives_strips<F> && F::parts == 1 && F::code_bits > 4 ? few<F> + 1 : 48;
 
@@ -44,7 +44,8 @@ struct kernel<op::linear, F, isa::avxvnni> {
             for (std::size_t r = 0; r < rows; r += panel::rows) {
                 const std::size_t some = rows - r < panel::rows ? rows - r : panel::rows;
                 kernel<op::fill_panel, F, isa::avx2>::run(packed + r * row_bytes<F>(cols), some, cols, first, last, unpacked);
-                avxvnni::multiply_panel<F>(unpacked, some, first / avx2::run_size, (last - first) / avx2::run_size, cols, workspace, count, y + r, stride);
+                avxvnni::multiply_panel<F>(unpacked, some, first / avx2::run_size, (last - first) / avx2::run_size, cols, workspace, count, y + r,
+                                           stride);
             }
         }
     }
