@@ -15,6 +15,7 @@ const std::vector<rules::exception> named_on_purpose = {
     {"gguf/", "", "recipes (Q4_K_M and so on) say which tensor gets which format"},
     {"tensor/any_view.hpp", "f32", "visit asks one format what its callable returns"},
     {"algo/dequantize.hpp", "f32", "what it allocates is a tensor of f32"},
+    {"base/target.hpp", "bf16", "the name of a feature of processors"},
     {"nibble.hpp", "", "the umbrella may include what it likes"},
 };
 

@@ -40,7 +40,7 @@ NIBBLE_INLINE isa active_isa() noexcept {
 }
 
 /// True if kernels of `level` can run here.
-inline bool is_supported(isa level) noexcept { return (internal::supported_levels() & internal::bit(level)) != 0; }
+inline bool is_supported(isa level) noexcept { return (internal::supported_levels() & internal::bit(level)) != 0 && internal::is_permitted(level); }
 
 /// Limits the level of the whole process while it lives: scoped_isa limit{isa::avx2}. For tests and comparisons; scopes nest, and
 /// other threads see the limit too. A level that does not run here becomes its nearest ancestor that does.

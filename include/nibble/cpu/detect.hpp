@@ -8,6 +8,10 @@
 
 #if defined(NIBBLE_X86)
 #include <cpuid.h>
+#if defined(__linux__)
+#include <sys/syscall.h>
+#include <unistd.h>
+#endif
 #elif defined(NIBBLE_ARM64) && defined(__linux__)
 #include <sys/auxv.h>
 #endif
@@ -18,7 +22,28 @@ namespace internal {
 
 NIBBLE_INLINE constexpr std::uint32_t bit(isa level) noexcept { return 1u << static_cast<unsigned>(level); }
 
-/// One bit a level that can run here.
+#if defined(NIBBLE_X86)
+/// True if the processor has AMX, with the tiles that kernels expect, and the system saves them.
+inline bool has_amx(unsigned enabled_states, unsigned features, unsigned more_features) noexcept {
+    constexpr unsigned states = 3u << 17, instructions = (1u << 22) | (1u << 24) | (1u << 25);  // TILECFG TILEDATA; BF16 TILE INT8
+    if ((enabled_states & states) != states || (features & instructions) != instructions || ((more_features >> 5) & 1u) == 0) return false;  // AVX512_BF16
+    unsigned a = 0, b = 0, c = 0, d = 0;
+    return __get_cpuid_count(0x1D, 1, &a, &b, &c, &d) != 0 && a >> 16 == 1024 && b == ((8u << 16) | 64u) && (c & 0xFFFFu) == 16;
+}
+#endif
+
+/// Asks the system for what a level needs of it, which only AMX does: Linux reserves room for tiles in signal frames, for the whole process, once it
+/// has been asked. Whoever runs at a lower level is spared that.
+inline bool is_permitted([[maybe_unused]] isa level) noexcept {
+#if defined(NIBBLE_X86) && defined(__linux__)
+    if (level == isa::amx) return syscall(SYS_arch_prctl, 0x1023, 18) == 0;  // ARCH_REQ_XCOMP_PERM, XFEATURE_XTILEDATA
+    return true;
+#else
+    return level != isa::amx;
+#endif
+}
+
+/// One bit a level that can run here, as far as the processor goes.
 inline std::uint32_t supported_levels() noexcept {
     std::uint32_t levels = bit(isa::reference);
 #if defined(NIBBLE_X86)
@@ -38,6 +63,7 @@ inline std::uint32_t supported_levels() noexcept {
     if (avx512) levels |= bit(isa::avx512);
     unsigned a1 = 0, b1 = 0, c1 = 0, d1 = 0;
     if (a >= 1 && __get_cpuid_count(7, 1, &a1, &b1, &c1, &d1) != 0 && has(a1, 4)) levels |= bit(isa::avxvnni);
+    if (avx512 && has_amx(low, d, a1)) levels |= bit(isa::amx);
 #elif defined(NIBBLE_ARM64)
     levels |= bit(isa::neon);
 #if defined(__linux__)
@@ -69,13 +95,13 @@ inline constexpr bool allowed_under(isa level, isa limit) noexcept {
 /// The best level that runs here and is `limit` or one of its ancestors.
 inline isa best_level(std::uint32_t supported, isa limit) noexcept {
     for (const isa level : preference) {
-        if ((supported & bit(level)) != 0 && allowed_under(level, limit)) return level;
+        if ((supported & bit(level)) != 0 && allowed_under(level, limit) && is_permitted(level)) return level;
     }
     return isa::reference;
 }
 inline isa best_level(std::uint32_t supported) noexcept {
     for (const isa level : preference) {
-        if ((supported & bit(level)) != 0) return level;
+        if ((supported & bit(level)) != 0 && is_permitted(level)) return level;
     }
     return isa::reference;
 }

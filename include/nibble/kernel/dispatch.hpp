@@ -3,6 +3,7 @@
 #pragma once
 
 #include "nibble/cpu/active.hpp"
+#include "nibble/kernel/amx/kernels.hpp"
 #include "nibble/kernel/avx2/kernels.hpp"
 #include "nibble/kernel/avx512/kernels.hpp"
 #include "nibble/kernel/avxvnni/kernels.hpp"
