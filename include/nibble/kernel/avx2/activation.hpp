@@ -46,6 +46,10 @@ using activation_code = std::conditional_t<needs_words<F>, std::int16_t, std::in
 template <class F>
 inline constexpr bool stays_integer = !needs_words<F> && gives_units<decoder<F>>;
 
+/// Levels of 8 bits take the integers that scales are multiples of into their 16 bits, and sums stay integers for a run all the same.
+template <class F>
+inline constexpr bool scales_levels = needs_words<F> && gives_units<decoder<F>>;
+
 /// A single row stays in the order of the elements if that saves the decoder a shuffle.
 template <class F>
 inline constexpr bool single_in_order = !gives_strips<F> || multiplies_octets<F>;
@@ -87,13 +91,14 @@ inline constexpr int steps_together = [] {
 /// A run of a tile for formats that stay integers.
 template <class F, int Width>
 struct integer_tile {
-    static constexpr bool centered = decoder<F>::zero >= 0;
+    static constexpr bool centered = decoder<F>::zero >= 0, one_scale = gives_one_scale<decoder<F>>;
     static constexpr int starts = 8 / steps_together<F>;
+    static_assert(!one_scale || (centered && starts == 1 && 128 * 127 * decoder<F>::zero * 2 < 32768), "a whole run fits in 16 bits");
     static constexpr int pairs = 4 * static_cast<int>(F::parts);
 
     std::int8_t codes[8][Width][32];
-    /// Where levels are centered: what 16-bit sums start at, for columns 0 and 1, 2 and 3 of four.
-    std::int32_t start[8][centered ? starts : 1][Width];
+    /// Where levels are centered: what 16-bit sums start at, for columns 0 and 1, 2 and 3 of four. With one scale a sum is as long as a run.
+    std::int32_t start[one_scale ? 1 : 8][centered ? starts : 1][Width];
     /// Else: sums of codes, two of 16 bits: of two groups, or of the two parts of one.
     std::int32_t sums[centered ? 1 : pairs][Width];
     float scales[Width];
@@ -179,7 +184,7 @@ private:
                 quantize_run<true>(from, 0, run);
                 keep(run, reinterpret_cast<integer_tile<F, Width>*>(tile)[r], at);
             } else {
-                quantize_run(from, zero, run);
+                quantize_run<scales_levels<F>>(from, zero, run);
                 if constexpr (needs_words<F>) exchange_middles(run.codes);
                 keep(run, reinterpret_cast<activation_tile<F, Width>*>(tile) + 8 * r, at);
             }
@@ -245,6 +250,7 @@ private:
         using tile = integer_tile<F, Width>;
         constexpr int length = steps_together<F>;
         to.scales[at] = run.scales[0];
+        __m256i earlier = _mm256_setzero_si256();
         for (std::size_t g = 0; g < 8; ++g) {
             const __m256i codes = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(run.codes + 32 * g));
             _mm256_storeu_si256(reinterpret_cast<__m256i*>(to.codes[g][at]), codes);
@@ -256,8 +262,9 @@ private:
                 if constexpr (length >= 4) sums = _mm256_add_epi16(sums, _mm256_shuffle_epi32(sums, 0b01'00'11'10));
                 if constexpr (length >= 8) sums = _mm256_add_epi16(sums, _mm256_permute2x128_si256(sums, sums, 1));
                 sums = _mm256_mullo_epi16(sums, _mm256_set1_epi16(-decoder<F>::zero));
+                if constexpr (tile::one_scale) earlier = sums = _mm256_add_epi16(sums, earlier);
                 _mm256_store_si256(reinterpret_cast<__m256i*>(found), sums);
-                for (std::size_t i = 0; i < tile::starts; ++i) to.start[g][i][at] = found[i * length];
+                for (std::size_t i = 0; i < tile::starts; ++i) to.start[tile::one_scale ? 0 : g][i][at] = found[i * length];
             } else {
                 // Parts are halves of a register.
                 sums = _mm256_madd_epi16(sums, _mm256_set1_epi16(1));

@@ -87,6 +87,22 @@ NIBBLE_INLINE void multiply_run(const integer_panel<F>& weights, const integer_t
     fence();
 }
 
+/// The same where all groups have one scale: sums stay in 16 bits, and in registers, for the whole run.
+template <class F, int Width>
+NIBBLE_INLINE void multiply_run(const integer_panel<F>& weights, const integer_tile<F, Width>& x, tile_registers<Width>& total) noexcept {
+#pragma GCC unroll 6
+    for (int c = 0; c < Width; ++c) total[c][0] = total[c][1] = _mm256_set1_epi32(x.start[0][0][c]);
+#pragma GCC unroll 1
+    for (std::size_t g = 0; g < 8; ++g) {
+        multiply_in_words<8, Width, true>(reinterpret_cast<const std::byte*>(weights.codes[g]), x.codes[g], 0, nullptr, total);
+    }
+#pragma GCC unroll 6
+    for (int c = 0; c < Width; ++c) {
+#pragma GCC unroll 2
+        for (int h = 0; h < 2; ++h) total[c][h] = _mm256_madd_epi16(total[c][h], load_doubles(weights.sub_scales[0][0][h]));
+    }
+}
+
 /// sums += a run with its scales, for half of a panel and one float row.
 template <class F, int Width>
 NIBBLE_INLINE void add_scaled(float* sums, __m256i total, const integer_panel<F>& weights, const integer_tile<F, Width>& x, int c, int h) noexcept {
@@ -108,7 +124,15 @@ NIBBLE_INLINE void add_scaled(float* sums, __m256i total, const integer_panel<F>
 template <class F, int Width>
 inline void multiply_tile(const integer_panel<F>* weights, const integer_tile<F, Width>* x, std::size_t runs, tile_sums<Width>& sums) noexcept {
     for (std::size_t r = 0; r < runs; ++r, ++weights, ++x) {
-        if constexpr (integer_tile<F, Width>::starts == 1) {
+        if constexpr (integer_tile<F, Width>::one_scale) {
+            tile_registers<Width> total;
+            multiply_run<F, Width>(*weights, *x, total);
+#pragma GCC unroll 6
+            for (int c = 0; c < Width; ++c) {
+#pragma GCC unroll 2
+                for (int h = 0; h < 2; ++h) add_scaled<F, Width>(sums[c] + 8 * h, total[c][h], *weights, *x, c, h);
+            }
+        } else if constexpr (integer_tile<F, Width>::starts == 1) {
             alignas(32) std::int32_t total[Width][2][8] = {};
             multiply_run<F, Width>(*weights, *x, total);
 #pragma GCC unroll 1
@@ -136,6 +160,15 @@ inline void multiply_tile(const integer_panel<F>* weights, const integer_tile<F,
     }
 }
 
+/// What scales are multiples of their unit.
+NIBBLE_INLINE __m256i multiples_of(__m256 scales, float unit) noexcept {
+    return _mm256_cvtps_epi32(_mm256_mul_ps(scales, _mm256_set1_ps(unit == 0.0f ? 0.0f : 1.0f / unit)));
+}
+/// Lanes of two words, from the lower halves of lanes.
+NIBBLE_INLINE __m256i two_words(__m256i first, __m256i second) noexcept {
+    return _mm256_or_si256(_mm256_and_si256(first, _mm256_set1_epi32(0xFFFF)), _mm256_slli_epi32(second, 16));
+}
+
 /// Eight rows of a run, of which only the first `rows` exist: the units of the others are zero.
 template <class F>
 NIBBLE_INLINE void fill_half(const std::byte* const (&runs)[8], std::size_t rows, std::size_t half, integer_panel<F>& out) noexcept {
@@ -145,20 +178,14 @@ NIBBLE_INLINE void fill_half(const std::byte* const (&runs)[8], std::size_t rows
     for (std::size_t r = 0; r < 8; ++r) {
         run_units units = decoder<F>::units(runs[r]);
         const run_scales<F::parts> found = decoder<F>::scales(runs[r]);
-        const auto multiples = [](__m256 v, float unit) NIBBLE_LAMBDA_INLINE {
-            return _mm256_cvtps_epi32(_mm256_mul_ps(v, _mm256_set1_ps(unit == 0.0f ? 0.0f : 1.0f / unit)));
-        };
 #pragma GCC unroll 2
         for (int part = 0; part < parts; ++part) {
-            _mm256_store_si256(reinterpret_cast<__m256i*>(scales[part][r]), multiples(found.scale[part], units.scale));
-            if constexpr (has_offsets) _mm256_store_si256(reinterpret_cast<__m256i*>(offsets[part][r]), multiples(found.offset[part], units.offset));
+            _mm256_store_si256(reinterpret_cast<__m256i*>(scales[part][r]), multiples_of(found.scale[part], units.scale));
+            if constexpr (has_offsets) _mm256_store_si256(reinterpret_cast<__m256i*>(offsets[part][r]), multiples_of(found.offset[part], units.offset));
         }
         out.scales[half][r] = r < rows ? units.scale : 0.0f;
         out.offsets[half][r] = r < rows ? units.offset : 0.0f;
     }
-    const auto two_words = [](__m256i first, __m256i second) NIBBLE_LAMBDA_INLINE {
-        return _mm256_or_si256(_mm256_and_si256(first, _mm256_set1_epi32(0xFFFF)), _mm256_slli_epi32(second, 16));
-    };
     const auto store = [](std::int32_t* to, __m256i v) NIBBLE_LAMBDA_INLINE { _mm256_store_si256(reinterpret_cast<__m256i*>(to), v); };
 #pragma GCC unroll 2
     for (int part = 0; part < parts; ++part) {

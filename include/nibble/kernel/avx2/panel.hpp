@@ -14,12 +14,19 @@ namespace avx2 {
 template <class F>
 inline constexpr std::size_t panel_cols = needs_words<F> ? 1024 : 2048;
 
-/// Codes of 8 bits, eight rows by four columns, to the int16 levels that tiles read: columns 0 and 2, then 1 and 3.
-NIBBLE_INLINE void store_levels(__m256i codes, std::byte* out) noexcept {
+/// Panels have scales as floats. Where products stay integers for a run, packed rows serve better, whatever the number of float rows.
+template <class F>
+inline constexpr bool reads_panels = !stays_integer<F> && !scales_levels<F>;
+
+/// Codes of 8 bits, eight rows by four columns, to the int16 levels that tiles read: columns 0 and 2, then 1 and 3; each times what
+/// `multiple` has for its row, if it is not null.
+NIBBLE_INLINE void store_levels(__m256i codes, std::byte* out, const __m256i* multiple = nullptr) noexcept {
     const __m256i level = _mm256_xor_si256(codes, _mm256_set1_epi8(-128));
+    __m256i even = _mm256_srai_epi16(_mm256_slli_epi16(level, 8), 8), odd = _mm256_srai_epi16(level, 8);
+    if (multiple != nullptr) even = _mm256_mullo_epi16(even, *multiple), odd = _mm256_mullo_epi16(odd, *multiple);
     auto* to = reinterpret_cast<__m256i*>(out);
-    _mm256_store_si256(to, _mm256_srai_epi16(_mm256_slli_epi16(level, 8), 8));
-    _mm256_store_si256(to + 2, _mm256_srai_epi16(level, 8));
+    _mm256_store_si256(to, even);
+    _mm256_store_si256(to + 2, odd);
 }
 
 /// 8-bit codes of a panel as tiles read them.
@@ -67,7 +74,9 @@ inline void multiply_panel(const std::byte* weights, std::size_t rows, std::size
             const auto* from = reinterpret_cast<const integer_panel<F>*>(weights);
             multiply_tile<F, Width>(from, reinterpret_cast<const integer_tile<F, Width>*>(x) + first_run, runs, sums);
         } else {
-            multiply_tile<F, Width>(weights, reinterpret_cast<const activation_tile<F, Width>*>(x) + 8 * first_run, 8 * runs, sums);
+            const auto* from = reinterpret_cast<const activation_tile<F, Width>*>(x) + 8 * first_run;
+            if constexpr (scales_levels<F>) multiply_scaled<F, Width>(weights, from, 8 * runs, sums);
+            else multiply_tile<F, Width>(weights, from, 8 * runs, sums);
         }
         keep_sums<Width>(sums, rows, count - i < Width ? count - i : Width, y + i * stride, stride, first_run == 0);
     };
@@ -81,9 +90,17 @@ template <class F, bool ForTiles>
 NIBBLE_INLINE void fill_half_panel(const std::byte* const (&runs)[8], std::size_t rows, std::byte* out) noexcept {
     constexpr std::size_t parts = F::parts, code_bytes = ForTiles ? tile_code_bytes<F> : panel::code_bytes;
     constexpr std::size_t size = ForTiles ? tile_group_bytes<F> : panel::group_bytes(parts);
+    constexpr bool scaled = ForTiles && scales_levels<F>;
     alignas(32) float factors[2 * parts][8][8];  // scales, then offsets, of each part
+    alignas(32) std::int32_t multiples[8][8];
+    __m256i multiple[8];  // of groups, twice the same 16 bits for each row
     for (std::size_t r = 0; r < 8; ++r) {
-        const run_scales<parts> scales = decoder<F>::scales(runs[r]);
+        run_scales<parts> scales = decoder<F>::scales(runs[r]);
+        if constexpr (scaled) {
+            const float unit = decoder<F>::units(runs[r]).scale;
+            _mm256_store_si256(reinterpret_cast<__m256i*>(multiples[r]), multiples_of(scales.scale[0], unit));
+            scales.scale[0] = _mm256_set1_ps(unit);
+        }
         const __m256 exists = _mm256_castsi256_ps(_mm256_set1_epi32(r < rows ? -1 : 0));
         for (std::size_t part = 0; part < parts; ++part) {
             _mm256_store_ps(factors[part][r], _mm256_and_ps(exists, scales.scale[part]));
@@ -96,11 +113,15 @@ NIBBLE_INLINE void fill_half_panel(const std::byte* const (&runs)[8], std::size_
                          _mm256_store_si256(reinterpret_cast<__m256i*>(out + g * size + code_bytes + 64 * i), v);
                      });
     }
+    if constexpr (scaled) {
+        transpose_to([&](std::size_t r) NIBBLE_LAMBDA_INLINE { return load_doubles(multiples[r]); },
+                     [&](std::size_t g, __m256i v) NIBBLE_LAMBDA_INLINE { multiple[g] = two_words(v, v); });
+    }
     for_each_group([&]<int Group>() NIBBLE_LAMBDA_INLINE {
         transpose_to([&](std::size_t r) NIBBLE_LAMBDA_INLINE { return decoder<F>::template codes<Group>(runs[r]); },
                      [&](std::size_t k, __m256i v) NIBBLE_LAMBDA_INLINE {
                          std::byte* to = out + Group * size;
-                         if constexpr (ForTiles && needs_words<F>) store_levels(v, to + 128 * k);
+                         if constexpr (ForTiles && needs_words<F>) store_levels(v, to + 128 * k, scaled ? &multiple[Group] : nullptr);
                          else _mm256_store_si256(reinterpret_cast<__m256i*>(to + 64 * k), v);
                      });
     });
@@ -166,12 +187,11 @@ struct unpacked_panel {
 
 }  // namespace avx2
 
-/// Panels have scales as floats. Where products stay integers, packed rows serve better, whatever the number of float rows.
 template <affine_format F>
 struct kernel<op::panel_linear, F, isa::avx2> {
     static void run(const std::byte* panels, std::size_t rows, std::size_t cols, const std::byte* workspace, std::size_t count, float* y,
                     std::size_t stride) noexcept {
-        if constexpr (!avx2::stays_integer<F>) {
+        if constexpr (avx2::reads_panels<F>) {
             constexpr std::size_t group_size = panel::group_bytes(F::parts), step = avx2::unpacked_panel<F>::runs;
             const std::size_t runs = avx2::runs_of(cols);
             for (std::size_t first = 0; first < runs; first += step) {
@@ -190,7 +210,7 @@ struct kernel<op::panel_linear, F, isa::avx2> {
             }
         }
     }
-    static constexpr op::panel_linear::entry entry{&run, avx2::stays_integer<F> ? static_cast<std::size_t>(-1) : avx2::panel_threshold<F>};
+    static constexpr op::panel_linear::entry entry{&run, avx2::reads_panels<F> ? avx2::panel_threshold<F> : static_cast<std::size_t>(-1)};
 };
 
 NIBBLE_BASELINE_END

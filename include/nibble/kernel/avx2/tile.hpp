@@ -75,7 +75,8 @@ NIBBLE_INLINE __m256i broadcast_codes(const Code* codes) noexcept {
 }
 
 /// total = products of Steps times four columns, in 16 bits; plus `start` for each float row, if it is not null.
-template <int Steps, int Width>
+/// @tparam More  they are added to what `total` has
+template <int Steps, int Width, bool More = false>
 NIBBLE_INLINE void multiply_in_words(const std::byte* weights, const std::int8_t (*codes)[32], std::size_t first, const std::int32_t* start,
                                      tile_registers<Width>& total) noexcept {
 #pragma GCC unroll 8
@@ -88,7 +89,7 @@ NIBBLE_INLINE void multiply_in_words(const std::byte* weights, const std::int8_t
 #pragma GCC unroll 2
             for (int h = 0; h < 2; ++h) {
                 const __m256i product = _mm256_maddubs_epi16(w[h], x);
-                if (k == 0) total[c][h] = start != nullptr ? _mm256_add_epi16(product, from) : product;
+                if (k == 0 && !More) total[c][h] = start != nullptr ? _mm256_add_epi16(product, from) : product;
                 else total[c][h] = _mm256_add_epi16(total[c][h], product);
                 pin(total[c][h]);
             }
@@ -119,7 +120,8 @@ NIBBLE_INLINE void multiply_in_doubles(const std::byte* weights, const std::int8
 }
 
 /// total = products of int16 levels, Steps times two columns.
-template <int Steps, int Width>
+/// @tparam More  they are added to what `total` has
+template <int Steps, int Width, bool More = false>
 NIBBLE_INLINE void multiply_levels(const std::byte* weights, const std::int16_t (*codes)[32], std::size_t first, tile_registers<Width>& total) noexcept {
 #pragma GCC unroll 16
     for (std::size_t k = 0; k < Steps; ++k) {
@@ -130,7 +132,7 @@ NIBBLE_INLINE void multiply_levels(const std::byte* weights, const std::int16_t 
 #pragma GCC unroll 2
             for (int h = 0; h < 2; ++h) {
                 const __m256i product = _mm256_madd_epi16(w[h], x);
-                total[c][h] = k == 0 ? product : _mm256_add_epi32(total[c][h], product);
+                total[c][h] = k == 0 && !More ? product : _mm256_add_epi32(total[c][h], product);
                 pin(total[c][h]);
             }
         }
@@ -173,6 +175,30 @@ NIBBLE_INLINE void multiply_part(const std::byte* weights, const activation_tile
         }
     } else {
         multiply_in_doubles<steps, fit, Width>(weights, x.codes, part * steps, total);
+    }
+}
+
+/// Adds the product of `groups` groups of scaled levels with a tile of float rows: sums stay in registers for a run.
+template <class F, int Width>
+inline void multiply_scaled(const std::byte* weights, const activation_tile<F, Width>* x, std::size_t groups, tile_sums<Width>& sums) noexcept {
+    for (std::size_t r = 0; r < groups; r += 8) {
+        tile_registers<Width> total;
+#pragma GCC unroll 6
+        for (int c = 0; c < Width; ++c) total[c][0] = total[c][1] = _mm256_setzero_si256();
+#pragma GCC unroll 1
+        for (std::size_t g = 0; g < 16; ++g) multiply_levels<8, Width, true>(weights + g / 2 * tile_group_bytes<F>, x[g / 2].codes, g % 2 * 8, total);
+        const auto* unit = reinterpret_cast<const float*>(weights + tile_code_bytes<F>);
+#pragma GCC unroll 6
+        for (int c = 0; c < Width; ++c) {
+            const __m256 step = _mm256_broadcast_ss(&x->scales[c]);
+#pragma GCC unroll 2
+            for (int h = 0; h < 2; ++h) {
+                const __m256 scale = _mm256_mul_ps(_mm256_load_ps(unit + 8 * h), step);
+                _mm256_store_ps(sums[c] + 8 * h, _mm256_fmadd_ps(_mm256_cvtepi32_ps(total[c][h]), scale, _mm256_load_ps(sums[c] + 8 * h)));
+            }
+        }
+        weights += 8 * tile_group_bytes<F>;
+        x += 8;
     }
 }
 

@@ -8,6 +8,7 @@
 //   scales(run)              scale and offset of every group and part
 //   units(run)               if they are integers of at most 8 bits, with sign, times one number for the run: that number, and the one of the
 //                            offsets. Sums of several groups can then stay integers.
+//   one_scale                true, beside units, if that number is the scale of all groups
 //
 // Codes are as small as the format allows (F::code_bits): products of codes of few bits are added in 16 bits. A format with signed levels
 // adds a `zero` just large enough, 16 for levels from -16 to 15.
@@ -51,6 +52,9 @@ struct run_units {
 };
 template <class D>
 concept gives_units = requires(const std::byte* run) { D::units(run); };
+
+template <class D>
+concept gives_one_scale = gives_units<D> && requires { requires D::one_scale; };
 
 /// Where value = scale * (code - Zero).
 template <int Zero>

@@ -79,6 +79,7 @@ struct layout_decoder<F, layout::nibble_levels_super_block<Levels>> {
             _mm256_or_si256(_mm256_and_si256(nibbles, _mm256_set1_epi32(15)), _mm256_and_si256(pairs, _mm256_set1_epi32(48)));
         return centered<zero>(_mm256_mul_ps(broadcast_half(run), _mm256_cvtepi32_ps(_mm256_sub_epi32(sub_scales, _mm256_set1_epi32(32)))));
     }
+    NIBBLE_INLINE static run_units units(const std::byte* run) noexcept { return {load_half(run)}; }
     template <int Group>
     NIBBLE_INLINE static __m256i codes(const std::byte* run) noexcept {
         return look_up<Levels>(split_nibbles(run + 8 + 16 * Group));

@@ -11,7 +11,7 @@ namespace avx2 {
 
 template <class F>
 struct layout_decoder<F, layout::ternary_super_block> {
-    static constexpr bool in_registers = true;
+    static constexpr bool in_registers = true, one_scale = true;
     static constexpr int zero = 1;
 
     NIBBLE_INLINE static run_scales<1> scales(const std::byte* run) noexcept { return centered<zero>(broadcast_half(run + 64)); }
@@ -52,7 +52,7 @@ NIBBLE_INLINE __m256i last_trits(const std::byte* run, const std::byte* other) n
 
 template <class F>
 struct layout_decoder<F, layout::trit_super_block> {
-    static constexpr bool in_registers = true;
+    static constexpr bool in_registers = true, one_scale = true;
     static constexpr int zero = 1;
 
     NIBBLE_INLINE static run_scales<1> scales(const std::byte* run) noexcept { return centered<zero>(broadcast_half(run + 52)); }
