@@ -56,7 +56,7 @@ TEST_CASE("products stay within their bound") {
 
 TEST_CASE("many columns, prepared by several threads, stay within the bound") {
     nibble::thread_pool pool(3);
-    support::for_each_format(nibble::format_list<nibble::q4_1, nibble::q6_k, nibble::q2_k>{}, [&](auto format) {
+    support::for_each_format(nibble::format_list<nibble::q4_1, nibble::q6_k, nibble::q2_k, nibble::iq4_xs, nibble::tq2_0>{}, [&](auto format) {
         using F = decltype(format);
         const std::size_t rows = 18, cols = 512;
         const auto w = noise(rows * cols, 6);
@@ -64,7 +64,7 @@ TEST_CASE("many columns, prepared by several threads, stay within the bound") {
         REQUIRE(static_cast<bool>(packed));
         std::vector<float> decoded(rows * cols);
         REQUIRE(static_cast<bool>(nibble::dequantize(packed->view(), std::span(decoded))));
-        for (const std::size_t count : {127u, 128u, 129u, 300u}) {
+        for (const std::size_t count : {127u, 128u, 129u, 300u, 600u}) {
             const auto x = noise(count * cols, 7, 1.0f);
             support::for_each_level([&](nibble::isa level) {
                 std::vector<float> y(count * rows, -1.0f);

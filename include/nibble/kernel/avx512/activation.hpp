@@ -2,8 +2,10 @@
 // the weights' zero points or offsets.
 //
 // Few rows, each by itself, run by run: vnni/activation.hpp
-// Many rows, in blocks of `width` rows:
-//   scales [groups][width], sums [parts][groups][width], codes [groups][width][32] in the order of the elements
+// Many rows, in blocks of `width` rows, run by run, and there in tiles of eight rows and then perhaps of four, two and one (`count`):
+//   scales [run][tile][group][count], sums [parts] of such arrays, codes [run][tile][group][count][32] in the order of the elements
+// A narrow block is one tile. In a wide one, rows for formats with blocks of 256 have one scale for 256 columns, as these formats' companion
+// q8_k has, and sums without it.
 // Rows are padded to whole runs with zeros.
 #pragma once
 
@@ -18,8 +20,16 @@ namespace avx512 {
 
 /// Float rows up to which products go along each packed row (vnni/gemv.hpp); more let sixteen packed rows share a register (panel.hpp).
 inline constexpr std::size_t few = 6;
-/// Rows of a block, at most: its codes stay in the L2 cache and its sums in L1.
-inline constexpr std::size_t widest = 128;
+/// Rows of a block, at most: packed rows are unpacked once for all of them.
+inline constexpr std::size_t widest = 512;
+/// Up to so many rows a block is narrow.
+inline constexpr std::size_t narrow = 24;
+/// Rows of a tile of a wide block, at most.
+inline constexpr std::size_t widest_tile = 8;
+
+/// In wide blocks, rows have one scale for 256 columns.
+template <class F>
+inline constexpr bool one_scale = F::block_size == run_size;
 
 /// Rows of a block: blocks of equal width waste least.
 NIBBLE_INLINE constexpr std::size_t width_for(std::size_t count) noexcept { return divide_up(count, divide_up(count, widest)); }
@@ -30,6 +40,10 @@ struct block {
     std::int32_t* sums;  ///< of part p: sums + p * groups * width
     std::int8_t* codes;
     std::size_t width, groups;
+
+    NIBBLE_INLINE bool wide() const noexcept { return width > narrow; }
+    /// What follows after a run of `rows` float rows.
+    NIBBLE_INLINE block after(std::size_t rows) const noexcept { return {scales + 8 * rows, sums + 8 * rows, codes + 256 * rows, width, groups}; }
 };
 
 /// The block that starts at float row `first` of `count`.
@@ -61,7 +75,8 @@ NIBBLE_INLINE __m256i largest_of_each(const __m512i (&v)[8]) noexcept {
     return across(v, [](__m512i a, __m512i b) NIBBLE_LAMBDA_INLINE { return _mm512_max_epi32(a, b); });
 }
 
-template <std::size_t Parts>
+/// @tparam OneScale  all groups have the same scale
+template <bool OneScale, std::size_t Parts>
 NIBBLE_INLINE void quantize_run(const float* x, quantized_run<Parts>& out) noexcept {
     // Magnitudes order like their bits, NaN above infinity, so that neither is lost.
     const auto bits = [x](int i) NIBBLE_LAMBDA_INLINE {
@@ -70,7 +85,8 @@ NIBBLE_INLINE void quantize_run(const float* x, quantized_run<Parts>& out) noexc
     __m512i most[8];
 #pragma GCC unroll 8
     for (int g = 0; g < 8; ++g) most[g] = _mm512_max_epi32(bits(2 * g), bits(2 * g + 1));
-    const __m256i largest_bits = largest_of_each(most);
+    __m256i largest_bits = largest_of_each(most);
+    if constexpr (OneScale) largest_bits = _mm256_set1_epi32(_mm512_reduce_max_epi32(_mm512_zextsi256_si512(largest_bits)));
     const __m256 largest = _mm256_castsi256_ps(largest_bits);
     // Below 2^-115 an inverse could overflow; such a group is zero for every purpose.
     const __mmask8 usable = _mm256_cmpgt_epi32_mask(largest_bits, _mm256_set1_epi32(12 << 23));
@@ -95,13 +111,21 @@ struct activation {
     static std::size_t workspace(std::size_t count, std::size_t cols) noexcept { return count * activation_bytes<parts>(cols); }
 
     static void prepare(const float* x, std::size_t first, std::size_t last, std::size_t count, std::size_t cols, std::byte* out) noexcept {
+        if (one_scale<F> && width_for(count) > narrow) prepare_as<one_scale<F>>(x, first, last, count, cols, out);
+        else prepare_as<false>(x, first, last, count, cols, out);
+    }
+
+private:
+    template <bool OneScale>
+    NIBBLE_INLINE static void prepare_as(const float* x, std::size_t first, std::size_t last, std::size_t count, std::size_t cols,
+                                         std::byte* out) noexcept {
         const std::size_t runs = runs_of(cols);
         // A run of all rows, then the next runs: what is written then stays together.
         for (std::size_t i = 0; i < runs; ++i) {
             for (std::size_t r = first; r < last; ++r) {
                 float padded[run_size];
                 quantized_run<parts> run;
-                quantize_run<parts>(avx2::floats_at(x + r * cols, cols, i, padded), run);
+                quantize_run<OneScale>(avx2::floats_at(x + r * cols, cols, i, padded), run);
                 if (count <= few) {
                     keep<F>(run, reinterpret_cast<activation_run<parts>*>(out + r * activation_bytes<parts>(cols))[i]);
                 } else {
@@ -112,16 +136,19 @@ struct activation {
         }
     }
 
-private:
     NIBBLE_INLINE static void keep_in_block(const quantized_run<parts>& run, const block& to, std::size_t i, std::size_t row) noexcept {
         float scales[8];
         std::int32_t sums[parts][8];
         _mm256_storeu_ps(scales, run.scales);
+        const __m256 sum_scales = one_scale<F> && to.wide() ? _mm256_set1_ps(1.0f) : run.scales;
 #pragma GCC unroll 2
-        for (std::size_t p = 0; p < parts; ++p) _mm256_storeu_si256(reinterpret_cast<__m256i*>(sums[p]), paired<F>(run.sums[p], run.scales));
-        std::size_t at = 8 * i * to.width + row;
+        for (std::size_t p = 0; p < parts; ++p) _mm256_storeu_si256(reinterpret_cast<__m256i*>(sums[p]), paired<F>(run.sums[p], sum_scales));
+        std::size_t count = to.wide() ? widest_tile : to.width;
+        while (row >= to.width / count * count) count /= 2;
+        const std::size_t first = row / count * count;
+        std::size_t at = 8 * (i * to.width + first) + row - first;
 #pragma GCC unroll 8
-        for (std::size_t g = 0; g < 8; ++g, at += to.width) {
+        for (std::size_t g = 0; g < 8; ++g, at += count) {
             to.scales[at] = scales[g];
             for (std::size_t p = 0; p < parts; ++p) to.sums[p * to.groups * to.width + at] = sums[p][g];
             _mm256_storeu_si256(reinterpret_cast<__m256i*>(to.codes + 32 * at), run.codes[g]);

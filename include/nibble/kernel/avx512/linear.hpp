@@ -41,11 +41,15 @@ struct kernel<op::linear, F, isa::avx512> {
                 avx512::block x = all;
                 for (std::size_t k = 0; k < runs; ++k) {
                     avx512::unpack<F>(packed + r * row_stride, here, cols, k, unpacked);
-                    avx512::multiply_groups<parts, (avx512::decoder<F>::zero < 0), 0>(unpacked.codes[0], panel::code_bytes, unpacked.factors[0][0],
-                                                                                   avx512::factors_of<F> * panel::rows, 8, x, sums);
-                    x.scales += 8 * x.width;
-                    x.sums += 8 * x.width;
-                    x.codes += 256 * x.width;
+                    if (x.wide()) {
+                        constexpr std::size_t factor_stride = avx512::factors_of<F> * panel::rows;
+                        avx512::multiply_tiles<F>({unpacked.codes[0], panel::code_bytes, unpacked.factors[0][0], factor_stride}, x, sums);
+                    } else {
+                        constexpr bool offsets = avx512::decoder<F>::zero < 0;
+                        avx512::multiply_groups<parts, offsets, 0>(unpacked.codes[0], panel::code_bytes, unpacked.factors[0][0],
+                                                                   avx512::factors_of<F> * panel::rows, 8, x, sums);
+                    }
+                    x = x.after(x.width);
                 }
                 avx512::store_sums(sums, x.width, here, y + i * stride + r, stride);
             }

@@ -1,12 +1,13 @@
 // Panels with AVX-512 (kernel/panel.hpp): filled from any decoder, and multiplied with blocks of activations.
 //
 // A register holds four columns of sixteen rows, so that a broadcast of four activations meets sixteen rows in one vpdpbusd; the broadcast
-// is a memory operand, and no shuffle and no horizontal sum is left in the loop. The eight registers of a group of 32 columns stay where
-// they are while all float rows of the block pass by; the float sums live in the L1 cache.
+// is a memory operand, and no shuffle and no horizontal sum is left in the loop. With a narrow block the eight registers of a group of 32
+// columns stay where they are while all float rows pass by, and float sums live in the L1 cache; with a wide one, tiles of float rows keep
+// their sums in registers (tile.hpp).
 #pragma once
 
 #include "nibble/kernel/avx2/panel.hpp"
-#include "nibble/kernel/avx512/activation.hpp"
+#include "nibble/kernel/avx512/tile.hpp"
 
 #if defined(NIBBLE_X86)
 NIBBLE_TARGET_BEGIN_AVX512
@@ -144,7 +145,7 @@ NIBBLE_INLINE void multiply_group(const __m512i (&w)[8], const __m512 (&scale)[P
     }
 }
 
-/// Adds the products of `groups` groups of sixteen rows with all float rows of a block to `sums`. Codes and factors (scales, then offsets)
+/// Adds the products of `groups` groups of sixteen rows with all float rows of a narrow block to `sums`. Codes and factors (scales, then offsets)
 /// of a group are in panel order. Panels are read from far away: what lies `Ahead` bytes after a group is fetched with it.
 template <std::size_t Parts, bool Offsets, std::size_t Ahead>
 [[gnu::noinline]] void multiply_groups(const std::byte* codes, std::size_t code_stride, const float* factors, std::size_t factor_stride,
@@ -195,8 +196,17 @@ struct kernel<op::panel_linear, F, isa::avx512> {
             const std::byte* panel = panels;
             for (std::size_t r = 0; r < rows; r += panel::rows, panel += groups * size) {
                 __builtin_memset(sums, 0, x.width * sizeof sums[0]);
-                avx512::multiply_groups<parts, (avx512::decoder<F>::zero < 0), avx512::panel_ahead>(panel, size, reinterpret_cast<const float*>(panel + panel::code_bytes),
-                                                                               size / sizeof(float), groups, x, sums);
+                if (x.wide()) {
+                    const std::byte* run = panel;
+                    for (std::size_t k = 0; k < groups / 8; ++k, run += 8 * size) {
+                        const auto* factors = reinterpret_cast<const float*>(run + panel::code_bytes);
+                        avx512::multiply_tiles<F>({run, size, factors, size / sizeof(float)}, x.after(k * x.width), sums);
+                    }
+                } else {
+                    constexpr bool offsets = avx512::decoder<F>::zero < 0;
+                    const auto* factors = reinterpret_cast<const float*>(panel + panel::code_bytes);
+                    avx512::multiply_groups<parts, offsets, avx512::panel_ahead>(panel, size, factors, size / sizeof(float), groups, x, sums);
+                }
                 avx512::store_sums(sums, x.width, rows - r < panel::rows ? rows - r : panel::rows, y + i * stride + r, stride);
             }
         }

@@ -1,0 +1,104 @@
+// The inner loop of gemm with AVX-512 for many float rows: a run of sixteen packed rows times a tile of eight float rows, whose integer and
+// float sums stay in registers. The run's codes come from the L1 cache; activations of a tile follow each other in memory.
+#pragma once
+
+#include "nibble/kernel/avx512/activation.hpp"
+#include "nibble/kernel/panel.hpp"
+
+#if defined(NIBBLE_X86)
+NIBBLE_TARGET_BEGIN_AVX512
+NIBBLE_BASELINE_BEGIN
+namespace avx512 {
+
+/// A run of sixteen rows: where codes and factors (scales, then offsets) of its first group are, in panel order, and how far apart groups are.
+struct run_at_hand {
+    const std::byte* codes;
+    std::size_t code_stride;
+    const float* factors;
+    std::size_t factor_stride;
+};
+
+/// Adds the products of a run with a tile of `Count` float rows to their sums. The rows' chains of vpdpbusd are independent and take turns.
+template <class F, int Count>
+NIBBLE_INLINE void multiply_tile(run_at_hand w, block x, float (*sums)[panel::rows]) noexcept {
+    constexpr int parts = static_cast<int>(F::parts), steps = 8 / parts;
+    constexpr bool offsets = decoder<F>::zero < 0;
+    const std::size_t part_stride = x.groups * x.width;
+    __m512 total[Count];
+#pragma GCC unroll 8
+    for (int c = 0; c < Count; ++c) total[c] = one_scale<F> ? _mm512_setzero_ps() : _mm512_load_ps(sums[c]);
+#pragma GCC unroll 1
+    for (int g = 0; g < 8; ++g) {
+        __m512 product[Count];
+#pragma GCC unroll 2
+        for (int p = 0; p < parts; ++p) {
+            const std::int32_t* start = x.sums + static_cast<std::size_t>(p) * part_stride;
+            __m512i sum[Count];
+#pragma GCC unroll 8
+            for (int c = 0; c < Count; ++c) sum[c] = offsets ? _mm512_setzero_si512() : _mm512_set1_epi32(start[c]);
+#pragma GCC unroll 8
+            for (int k = p * steps; k < (p + 1) * steps; ++k) {
+                const __m512i codes = _mm512_load_si512(w.codes + 64 * k);
+#pragma GCC unroll 8
+                for (int c = 0; c < Count; ++c) {
+                    std::int32_t four;
+                    __builtin_memcpy(&four, x.codes + 32 * c + 4 * k, 4);
+                    sum[c] = _mm512_dpbusd_epi32(sum[c], codes, _mm512_set1_epi32(four));
+                }
+            }
+            const float* factors = w.factors + p * static_cast<int>(panel::rows);
+            const __m512 scale = _mm512_load_ps(factors);
+#pragma GCC unroll 8
+            for (int c = 0; c < Count; ++c) {
+                const __m512 value = _mm512_cvtepi32_ps(sum[c]);
+                if constexpr (one_scale<F>) total[c] = _mm512_fmadd_ps(value, scale, total[c]);
+                else product[c] = p == 0 ? _mm512_mul_ps(value, scale) : _mm512_fmadd_ps(value, scale, product[c]);
+            }
+            if constexpr (offsets) {
+                const __m512 offset = _mm512_load_ps(factors + parts * static_cast<int>(panel::rows));
+#pragma GCC unroll 8
+                for (int c = 0; c < Count; ++c) {
+                    float code_sum;
+                    __builtin_memcpy(&code_sum, start + c, 4);
+                    total[c] = _mm512_fmadd_ps(offset, _mm512_set1_ps(code_sum), total[c]);
+                }
+            }
+        }
+        if constexpr (!one_scale<F>) {
+#pragma GCC unroll 8
+            for (int c = 0; c < Count; ++c) total[c] = _mm512_fmadd_ps(product[c], _mm512_set1_ps(x.scales[c]), total[c]);
+        }
+        w.codes += w.code_stride;
+        w.factors += w.factor_stride;
+        x.codes += 32 * Count;
+        x.sums += Count;
+        x.scales += Count;
+    }
+#pragma GCC unroll 8
+    for (int c = 0; c < Count; ++c) {
+        if constexpr (one_scale<F>) total[c] = _mm512_fmadd_ps(total[c], _mm512_set1_ps(x.scales[c - Count]), _mm512_load_ps(sums[c]));
+        _mm512_store_ps(sums[c], total[c]);
+    }
+}
+
+/// Adds the products of a run of sixteen rows with all float rows of a wide block to `sums`.
+template <class F>
+[[gnu::noinline]] void multiply_tiles(run_at_hand weights, block x, float (*sums)[panel::rows]) noexcept {
+    std::size_t left = x.width;
+    const auto tile = [&]<int Count>() NIBBLE_LAMBDA_INLINE {
+        multiply_tile<F, Count>(weights, x, sums);
+        x = x.after(Count);
+        sums += Count;
+        left -= Count;
+    };
+#pragma GCC unroll 1
+    while (left >= widest_tile) tile.template operator()<widest_tile>();
+    if (left >= 4) tile.template operator()<4>();
+    if (left >= 2) tile.template operator()<2>();
+    if (left != 0) tile.template operator()<1>();
+}
+
+}  // namespace avx512
+NIBBLE_BASELINE_END
+NIBBLE_TARGET_END
+#endif
