@@ -34,7 +34,7 @@ public:
 
 private:
     static constexpr std::size_t line = 64, line_size = line / sizeof(float);
-    alignas(line) float staged_[run_size + line_size] = {};
+    alignas(2048) float staged_[run_size + line_size] = {};  // in one page: a store across pages, among stores past the caches, takes hundreds of cycles
     std::size_t pending_;  // floats of a line that is not complete yet, at the start of staged_
     float* out_;           // where that line begins
 };
