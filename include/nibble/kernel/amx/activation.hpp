@@ -16,7 +16,7 @@ inline constexpr std::size_t tile_cols = 32;
 NIBBLE_INLINE constexpr std::size_t steps_of(std::size_t cols) noexcept { return divide_up(cols, tile_cols); }
 
 /// Two registers of floats as one of bfloat16.
-NIBBLE_INLINE __m512i to_bfloat16(__m512 low, __m512 high) noexcept { return (__m512i)_mm512_cvtne2ps_pbh(high, low); }
+NIBBLE_INLINE __m512i to_bfloat16(__m512 low, __m512 high) noexcept { return reinterpret_cast<__m512i>(_mm512_cvtne2ps_pbh(high, low)); }
 
 /// Up to 16 floats. Finite ones that would round to infinity lose their last bits instead, which is within the same error.
 NIBBLE_INLINE __m512 load_finite(const float* x, std::size_t count) noexcept {
