@@ -1,9 +1,10 @@
 // Quantize with AVX-512: the formats' searches, sixteen (sub-)blocks in a vector; with GCC eight, because GCC 12 compares and chooses in vectors of
-// 512 bits lane by lane. There are twice as many registers as AVX2 has, so four of these vectors lie side by side.
+// 512 bits lane by lane. There are twice as many registers as AVX2 has, so four of these vectors lie side by side. Searches that take one vector at a
+// time stay AVX2's with GCC: they would gain nothing, and with -O3 GCC 12 fails to compile some of them (an internal error in its pass isel).
 // Code that GCC does not optimize inherits AVX2's: it would gain nothing, and take a quarter longer to compile.
 #pragma once
 
-#include "nibble/kernel/reference/quantize.hpp"
+#include "nibble/kernel/avx2/quantize.hpp"
 
 #if defined(NIBBLE_X86) && (defined(__clang__) || defined(__OPTIMIZE__))
 NIBBLE_EXACT_BEGIN
@@ -15,7 +16,8 @@ NIBBLE_INLINE void quantize_rows_avx512(const float* values, std::size_t rows, s
 #if defined(__clang__)
     quantize_rows<F, 16, strands_of<F>>(values, rows, cols, importance, out);
 #else
-    quantize_rows<F, 8, strands_of<F> == 1 ? 1 : 4>(values, rows, cols, importance, out);
+    if constexpr (strands_of<F> == 1) kernel<op::quantize, F, isa::avx2>::entry(values, rows, cols, importance, out);
+    else quantize_rows<F, 8, 4>(values, rows, cols, importance, out);
 #endif
 }
 
