@@ -155,6 +155,26 @@ TEST_CASE("NaN and infinity are errors, or are clamped, and no float is lost in 
     });
 }
 
+TEST_CASE("a bad float is found wherever it is") {
+    const nibble::shape s{2, 1280};
+    auto x = noise(s.elements(), 14);
+    constexpr std::uint32_t bad[] = {0x7F800001, 0x7FFFFFFF, 0xFFFFFFFF, 0x7F800000, 0xFF800000};
+    support::for_each_format([&](auto format) {
+        using F = decltype(format);
+        std::vector<std::byte> packed(s.rows * nibble::row_bytes<F>(s.cols));
+        support::for_each_level([&](nibble::isa level) {
+            INFO(F::name << " at " << nibble::name_of(level));
+            std::size_t missed = 0;
+            for (std::size_t i = 0; i < s.elements(); i += 57) {
+                const float before = std::exchange(x[i], support::float_of(bad[i % std::size(bad)]));
+                missed += nibble::quantize<F>(x, packed, s).error() != nibble::errc::nonfinite;
+                x[i] = before;
+            }
+            CHECK(missed == 0);
+        });
+    });
+}
+
 TEST_CASE("wrong sizes are refused before anything is written") {
     std::vector<float> x(64, 1.0f);
     std::vector<std::byte> packed(2 * nibble::row_bytes<nibble::q4_0>(32), std::byte{7});

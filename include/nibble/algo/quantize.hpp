@@ -48,6 +48,10 @@ NIBBLE_INLINE constexpr float largest_magnitude() noexcept {
     return safe_magnitude<F>() < 0x1p30f ? 0x1p30f : 3.402823466e38f;
 }
 
+/// Formats of single elements, and those whose search has no use for importance.
+template <class F>
+concept ignores_importance = block_format<F> && (F::block_size == 1 || (searched_format<F> && !weighted_format<F>));
+
 /// True if no scale in these packed rows is NaN or infinite.
 template <class F>
 inline bool scales_are_finite(const std::byte* packed, std::size_t blocks) noexcept {
@@ -95,13 +99,14 @@ public:
 
 private:
     status encode(const float* values, std::size_t rows, std::byte* out) noexcept {
-        const std::uint32_t largest = find_kernel<op::magnitude, F>()(values, rows * cols_);
-        const bool clean = largest < 0x7F800000u, clamp = options_.on_nonfinite == nonfinite::clamp;
-        if (clean && largest <= bit_cast<std::uint32_t>(safe_magnitude<F>())) {
+        const bool clamp = options_.on_nonfinite == nonfinite::clamp;
+        if (blocks_stand_alone()) {
+            if (pack_checked(values, rows * cols_, out)) return {};
+        } else if (find_kernel<op::magnitude, F>()(values, rows * cols_) <= bit_cast<std::uint32_t>(safe_magnitude<F>())) {
             if (const status done = write(values, rows, out); !done) return done;
             if (options_.importance.empty() || scales_are_finite<F>(out, rows * (padded_ / F::block_size))) return {};
         }
-        if (!clean && !clamp) return errc::nonfinite;
+        if (!clamp && find_kernel<op::magnitude, F>()(values, rows * cols_) >= 0x7F800000u) return errc::nonfinite;
         for (std::size_t r = 0; r < rows; ++r, values += cols_, out += bytes_) {
             // Large but finite values often work: the scale decides.
             status done = errc::out_of_range;
@@ -144,6 +149,30 @@ private:
             pack(row, 1, out + r * bytes_);
         }
         return {};
+    }
+
+    /// True if rows are nothing but blocks, each of which depends on its own values alone.
+    bool blocks_stand_alone() const noexcept {
+        if constexpr (!block_format<F>) return false;
+        if constexpr (has_best_search<F>) {
+            if (options_.how == search::best) return false;
+        }
+        return padded_ == cols_ && (options_.importance.empty() || ignores_importance<F>);
+    }
+
+    /// Looks at magnitudes and packs. False if the format may not hold one: not all was packed then.
+    bool pack_checked(const float* values, std::size_t count, std::byte* out) noexcept {
+        if constexpr (block_format<F>) {
+            if (const auto both = find_kernel<op::quantize_checked, F>()) return both(values, count, out);
+            // In pieces so short that the processor goes on fetching floats while it encodes, with as many blocks as a search takes side by side.
+            constexpr std::size_t piece = F::block_size < 32 ? 1024 : 32 * F::block_size;
+            for (std::size_t i = 0; i < count; i += piece) {
+                const std::size_t here = count - i < piece ? count - i : piece;
+                if (find_kernel<op::magnitude, F>()(values + i, here) > bit_cast<std::uint32_t>(safe_magnitude<F>())) return false;
+                find_kernel<op::quantize, F>()(values + i, 1, here, nullptr, out + i / F::block_size * sizeof(typename F::block));
+            }
+        }
+        return true;
     }
 
     /// Rows that are padded already.

@@ -24,6 +24,14 @@ struct quantize {
     using entry = void (*)(const float* values, std::size_t rows, std::size_t cols, const float* importance, std::byte* out) noexcept;
 };
 
+/// quantize without importance, and a look at all floats in the same pass, for kernels that see magnitudes anyway. Null where nobody wrote
+/// one.
+struct quantize_checked {
+    /// @param count a multiple of the block size
+    /// @return      false if there is a NaN, an infinity, or a value that the format may not hold: `out` is unspecified then
+    using entry = bool (*)(const float* values, std::size_t count, std::byte* out) noexcept;
+};
+
 /// Floats to packed rows with search::best, for formats that have one (format/best/).
 struct quantize_best {
     /// As quantize, with

@@ -8,4 +8,6 @@
 #include "nibble/kernel/avx2/panel.hpp"
 #include "nibble/kernel/avx2/quantize.hpp"
 #include "nibble/kernel/avx2/quantize_best.hpp"
+#include "nibble/kernel/avx2/quantize_bytes.hpp"
+#include "nibble/kernel/avx2/quantize_sums.hpp"
 #include "nibble/kernel/avx2/short_floats.hpp"

@@ -5,6 +5,7 @@
 
 #include "nibble/format/layout.hpp"
 #include "nibble/kernel/reference/dequantize.hpp"
+#include "nibble/kernel/reference/magnitude.hpp"
 #include "nibble/kernel/reference/quantize.hpp"
 
 #if defined(NIBBLE_X86)
@@ -12,14 +13,19 @@ NIBBLE_TARGET_BEGIN_AVX2
 NIBBLE_BASELINE_BEGIN
 namespace avx2 {
 
+/// shorten() gathers in `most` what tells whether all results are finite; too_large() is not zero if they are not.
 template <class Layout>
 struct short_floats;
 
 template <>
 struct short_floats<layout::float16> {
-    NIBBLE_INLINE static __m256i shorten(__m256 first, __m256 second) noexcept {
-        return _mm256_set_m128i(_mm256_cvtps_ph(second, _MM_FROUND_TO_NEAREST_INT), _mm256_cvtps_ph(first, _MM_FROUND_TO_NEAREST_INT));
+    NIBBLE_INLINE static __m256i shorten(__m256 first, __m256 second, __m256i& most) noexcept {
+        const __m128i low = _mm256_cvtps_ph(first, _MM_FROUND_TO_NEAREST_INT), high = _mm256_cvtps_ph(second, _MM_FROUND_TO_NEAREST_INT);
+        const __m256i halves = _mm256_set_m128i(high, low);
+        most = _mm256_max_epi16(most, _mm256_and_si256(halves, _mm256_set1_epi16(0x7FFF)));
+        return halves;
     }
+    NIBBLE_INLINE static __m256i too_large(__m256i most) noexcept { return _mm256_cmpgt_epi16(most, _mm256_set1_epi16(0x7BFF)); }
     NIBBLE_INLINE static __m256 extend(__m128i bits) noexcept { return _mm256_cvtph_ps(bits); }
     /// The instruction changes NaNs that signal.
     NIBBLE_INLINE static bool extends(const __m256i (&bits)[4]) noexcept {
@@ -32,9 +38,14 @@ struct short_floats<layout::float16> {
 
 template <>
 struct short_floats<layout::bfloat16> {
-    NIBBLE_INLINE static __m256i shorten(__m256 first, __m256 second) noexcept {
+    NIBBLE_INLINE static __m256i shorten(__m256 first, __m256 second, __m256i& most) noexcept {
+        const __m256i magnitude = _mm256_set1_epi32(0x7FFFFFFF);
+        most = _mm256_max_epi32(most, _mm256_and_si256(_mm256_castps_si256(first), magnitude));
+        most = _mm256_max_epi32(most, _mm256_and_si256(_mm256_castps_si256(second), magnitude));
         return _mm256_permute4x64_epi64(_mm256_packus_epi32(upper_half(first), upper_half(second)), 0b11'01'10'00);
     }
+    /// Rounding makes an infinity of these, and a zero of some NaNs.
+    NIBBLE_INLINE static __m256i too_large(__m256i most) noexcept { return _mm256_cmpgt_epi32(most, _mm256_set1_epi32(0x7F7F7FFF)); }
     NIBBLE_INLINE static __m256 extend(__m128i bits) noexcept { return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(bits), 16)); }
     NIBBLE_INLINE static bool extends(const __m256i (&)[4]) noexcept { return true; }
 
@@ -49,23 +60,40 @@ private:
 template <class F>
 concept short_float = block_format<F> && requires { short_floats<typename F::layout>{}; };
 
+/// The last floats, one by one; false if one may not fit.
+template <class F>
+NIBBLE_INLINE bool shorten_rest(const float* values, std::size_t count, std::byte* out) noexcept {
+    kernel<op::quantize, F, isa::reference>::entry(values, 1, count, nullptr, out);
+    return kernel<op::magnitude, F, isa::reference>::entry(values, count) <= bit_cast<std::uint32_t>(F::safe_magnitude);
+}
+
 }  // namespace avx2
 
 template <avx2::short_float F>
+struct kernel<op::quantize_checked, F, isa::avx2> {
+    static bool run(const float* values, std::size_t count, std::byte* out) noexcept {
+        using floats = avx2::short_floats<typename F::layout>;
+        __m256i most[2] = {_mm256_setzero_si256(), _mm256_setzero_si256()};
+        std::size_t i = 0;
+        for (; i + 32 <= count; i += 32) {
+#pragma GCC unroll 2
+            for (std::size_t k = 0; k < 2; ++k) {
+                const __m256 first = _mm256_loadu_ps(values + i + 16 * k), second = _mm256_loadu_ps(values + i + 16 * k + 8);
+                _mm256_storeu_si256(reinterpret_cast<__m256i*>(out + 2 * i) + k, floats::shorten(first, second, most[k]));
+            }
+        }
+        const __m256i large = _mm256_or_si256(floats::too_large(most[0]), floats::too_large(most[1]));
+        return avx2::shorten_rest<F>(values + i, count - i, out + 2 * i) && _mm256_testz_si256(large, large) != 0;
+    }
+    static constexpr op::quantize_checked::entry entry = &run;
+};
+
+/// What becomes of a NaN or an infinity the format decides.
+template <avx2::short_float F>
 struct kernel<op::quantize, F, isa::avx2> {
     static void run(const float* values, std::size_t rows, std::size_t cols, const float*, std::byte* out) noexcept {
-        constexpr auto one_by_one = kernel<op::quantize, F, isa::reference>::entry;
-        std::size_t i = 0;
-        for (const std::size_t count = rows * cols; i < count; i += 16) {
-            if (count - i < 16) return one_by_one(values + i, 1, count - i, nullptr, out + 2 * i);
-            const __m256 first = _mm256_loadu_ps(values + i), second = _mm256_loadu_ps(values + i + 8);
-            // What becomes of a NaN the format decides. A comparison would be optimised away with -ffast-math.
-            const __m256i magnitude = _mm256_set1_epi32(0x7FFFFFFF), infinity = _mm256_set1_epi32(0x7F800000);
-            const __m256i low = _mm256_and_si256(_mm256_castps_si256(first), magnitude);
-            const __m256i high = _mm256_and_si256(_mm256_castps_si256(second), magnitude);
-            const __m256i nan = _mm256_cmpgt_epi32(_mm256_max_epi32(low, high), infinity);
-            if (_mm256_testz_si256(nan, nan) == 0) one_by_one(values + i, 1, 16, nullptr, out + 2 * i);
-            else _mm256_storeu_si256(reinterpret_cast<__m256i*>(out + 2 * i), avx2::short_floats<typename F::layout>::shorten(first, second));
+        if (!kernel<op::quantize_checked, F, isa::avx2>::entry(values, rows * cols, out)) {
+            kernel<op::quantize, F, isa::reference>::entry(values, rows, cols, nullptr, out);
         }
     }
     static constexpr op::quantize::entry entry = &run;

@@ -9,3 +9,4 @@
 #include "nibble/kernel/avx512/quantize_bytes.hpp"
 #include "nibble/kernel/avx512/quantize_small.hpp"
 #include "nibble/kernel/avx512/quantize_sums.hpp"
+#include "nibble/kernel/avx512/short_floats.hpp"

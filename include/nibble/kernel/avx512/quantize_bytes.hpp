@@ -2,38 +2,35 @@
 // blocks at once, so that their magnitudes, scales and sums are the lanes of one register.
 #pragma once
 
-#include <concepts>
-
-#include "nibble/format/byte_block.hpp"
+#include "nibble/kernel/avx2/quantize_bytes.hpp"
 #include "nibble/kernel/avx512/activation.hpp"
-#include "nibble/kernel/reference/quantize.hpp"
 
 #if defined(NIBBLE_X86)
 NIBBLE_EXACT_BEGIN
 NIBBLE_TARGET_BEGIN_AVX512
 NIBBLE_BASELINE_BEGIN
 
-template <searched_format F>
-    requires std::derived_from<F, byte_block<F, false>> || std::derived_from<F, byte_block<F, true>>
-struct kernel<op::quantize, F, isa::avx512> {
-    static void run(const float* values, std::size_t rows, std::size_t cols, const float*, std::byte* out) noexcept {
-        std::size_t left = rows * (cols / 32);
+template <avx2::byte_blocks F>
+struct kernel<op::quantize_checked, F, isa::avx512> {
+    static bool run(const float* values, std::size_t count, std::byte* out) noexcept {
         auto* blocks = reinterpret_cast<typename F::block*>(out);
+        std::size_t left = count / 32;
+        __m256i most = _mm256_setzero_si256();
         // The next scales are found before the codes are written: their divisions take long, but no place.
-        __m256 next = left >= 8 ? scales_of(values) : _mm256_setzero_ps();
+        __m256 next = left >= 8 ? scales_of(values, most) : _mm256_setzero_ps();
         for (; left >= 8; left -= 8, values += 256, blocks += 8) {
             const __m256 scale = next;
-            if (left >= 16) next = scales_of(values + 256);
+            if (left >= 16) next = scales_of(values + 256, most);
             encode_eight(values, scale, blocks);
         }
-        encode_blocks<F, 1>(values, left, left, nullptr, blocks);
+        return avx2::encode_rest<F>(values, left, most, blocks);
     }
-    static constexpr op::quantize::entry entry = &run;
+    static constexpr op::quantize_checked::entry entry = &run;
 
 private:
     static constexpr bool with_sum = std::derived_from<F, byte_block<F, true>>;
 
-    NIBBLE_INLINE static __m256 scales_of(const float* values) noexcept {
+    NIBBLE_INLINE static __m256 scales_of(const float* values, __m256i& largest) noexcept {
         const __m512i magnitude = _mm512_set1_epi32(0x7FFFFFFF);
         __m512i most[8];
 #pragma GCC unroll 8
@@ -41,7 +38,9 @@ private:
             const __m512i low = _mm512_loadu_si512(values + 32 * b), high = _mm512_loadu_si512(values + 32 * b + 16);
             most[b] = _mm512_max_epi32(_mm512_and_si512(low, magnitude), _mm512_and_si512(high, magnitude));
         }
-        return _mm256_div_ps(_mm256_castsi256_ps(avx512::largest_of_each(most)), _mm256_set1_ps(127.0f));
+        const __m256i of_each = avx512::largest_of_each(most);
+        largest = _mm256_max_epi32(largest, of_each);
+        return _mm256_div_ps(_mm256_castsi256_ps(of_each), _mm256_set1_ps(127.0f));
     }
     NIBBLE_INLINE static void encode_eight(const float* values, __m256 scale, typename F::block* blocks) noexcept {
         const __m512i magnitude = _mm512_set1_epi32(0x7FFFFFFF), below_half = _mm512_set1_epi32(0x3EFFFFFF);
@@ -76,6 +75,13 @@ private:
             for (int b = 0; b < 8; ++b) blocks[b].sum.set(halves[b]);
         }
     }
+};
+
+template <avx2::byte_blocks F>
+struct kernel<op::quantize, F, isa::avx512> {
+    static constexpr op::quantize::entry entry = [](const float* values, std::size_t rows, std::size_t cols, const float*, std::byte* out) noexcept {
+        kernel<op::quantize_checked, F, isa::avx512>::run(values, rows * cols, out);
+    };
 };
 
 NIBBLE_BASELINE_END

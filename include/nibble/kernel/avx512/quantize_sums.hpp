@@ -2,51 +2,52 @@
 // (format/q8_k.hpp).
 #pragma once
 
-#include <concepts>
-
-#include "nibble/format/layout.hpp"
-#include "nibble/kernel/avx2/quantize.hpp"
+#include "nibble/kernel/avx2/quantize_sums.hpp"
 
 #if defined(NIBBLE_X86)
 NIBBLE_EXACT_BEGIN
 NIBBLE_TARGET_BEGIN_AVX512
 NIBBLE_BASELINE_BEGIN
 
-template <searched_format F>
-    requires std::same_as<typename F::layout, layout::signed_bytes_with_sums>
-struct kernel<op::quantize, F, isa::avx512> {
-    static void run(const float* values, std::size_t rows, std::size_t cols, const float*, std::byte* out) noexcept {
-        std::size_t left = rows * (cols / 256);
+template <avx2::bytes_with_sums F>
+struct kernel<op::quantize_checked, F, isa::avx512> {
+    static bool run(const float* values, std::size_t count, std::byte* out) noexcept {
         auto* packed = reinterpret_cast<typename F::block*>(out);
-        // The next extreme is found before these codes are written, so that nothing waits for it.
-        float next = left > 0 ? extreme_of(values) : 0.0f;
+        std::size_t left = count / 256;
+        std::uint32_t most = 0;
+        // The next extremes are found before these codes are written, so that nothing waits for them.
+        avx2::extremes next{};
+        if (left > 0) next = extremes_of(values);
         for (; left > 0; --left, values += 256, ++packed) {
-            const float extreme = next;
-            if (left > 1) next = extreme_of(values + 256);
-            if (extreme == 0.0f) kernel<op::quantize, F, isa::avx2>::entry(values, 1, 256, nullptr, reinterpret_cast<std::byte*>(packed));
+            const avx2::extremes found = next;
+            if (left > 1) next = extremes_of(values + 256);
+            most = most > found.magnitude() ? most : found.magnitude();
+            const float extreme = found.value();
+            if (extreme == 0.0f) kernel<op::quantize, F, isa::reference>::entry(values, 1, 256, nullptr, reinterpret_cast<std::byte*>(packed));
             else encode(values, extreme, *packed);
         }
+        return most <= bit_cast<std::uint32_t>(F::safe_magnitude);
     }
-    static constexpr op::quantize::entry entry = &run;
+    static constexpr op::quantize_checked::entry entry = &run;
 
 private:
-    /// The value of largest magnitude; 0 if that is rare: both signs have it, or it has no inverse.
-    NIBBLE_INLINE static float extreme_of(const float* values) noexcept {
-        __m512 least = _mm512_loadu_ps(values), most = least;
+    NIBBLE_INLINE static avx2::extremes extremes_of(const float* values) noexcept {
+        // As AVX2 does it.
+        __m512i positive = _mm512_setzero_si512(), negative = _mm512_set1_epi32(static_cast<int>(0x80000000u));
 #pragma GCC unroll 16
-        for (int i = 16; i < 256; i += 16) {
-            least = _mm512_min_ps(_mm512_loadu_ps(values + i), least);
-            most = _mm512_max_ps(_mm512_loadu_ps(values + i), most);
+        for (int i = 0; i < 256; i += 16) {
+            const __m512i bits = _mm512_loadu_si512(values + i);
+            positive = _mm512_max_epi32(positive, bits);
+            negative = _mm512_max_epu32(negative, bits);
         }
         // Both at once, in half a register each.
-        const __m512 opposite = _mm512_xor_ps(least, _mm512_set1_ps(-0.0f));
-        __m512 both = _mm512_max_ps(_mm512_shuffle_f32x4(most, opposite, 0x44), _mm512_shuffle_f32x4(most, opposite, 0xEE));
-        both = _mm512_max_ps(both, _mm512_shuffle_f32x4(both, both, 0xB1));
-        both = _mm512_max_ps(both, _mm512_permute_ps(both, 0x4E));
-        both = _mm512_max_ps(both, _mm512_permute_ps(both, 0xB1));
-        const float high = _mm512_cvtss_f32(both), low = -_mm_cvtss_f32(_mm512_extractf32x4_ps(both, 2));
-        const float extreme = high > -low ? high : low;
-        return high != -low && __builtin_fabsf(extreme) > 1e-30f ? extreme : 0.0f;
+        const __m512i low = _mm512_and_si512(negative, _mm512_set1_epi32(0x7FFFFFFF));
+        __m512i both = _mm512_max_epi32(_mm512_shuffle_i32x4(positive, low, 0x44), _mm512_shuffle_i32x4(positive, low, 0xEE));
+        both = _mm512_max_epi32(both, _mm512_shuffle_i32x4(both, both, 0xB1));
+        both = _mm512_max_epi32(both, _mm512_shuffle_epi32(both, _MM_PERM_BADC));
+        both = _mm512_max_epi32(both, _mm512_shuffle_epi32(both, _MM_PERM_CDAB));
+        return {static_cast<std::uint32_t>(_mm512_cvtsi512_si32(both)),
+                static_cast<std::uint32_t>(_mm_cvtsi128_si32(_mm512_extracti32x4_epi32(both, 2)))};
     }
     NIBBLE_INLINE static void encode(const float* values, float extreme, typename F::block& packed) noexcept {
         const float inverse = -127.0f / extreme;
@@ -70,6 +71,13 @@ private:
         const __m512i sums = halves(halves(totals[0], totals[1]), halves(totals[2], totals[3]));
         _mm256_storeu_si256(reinterpret_cast<__m256i*>(packed.sums), _mm512_cvtepi32_epi16(sums));
     }
+};
+
+template <avx2::bytes_with_sums F>
+struct kernel<op::quantize, F, isa::avx512> {
+    static constexpr op::quantize::entry entry = [](const float* values, std::size_t rows, std::size_t cols, const float*, std::byte* out) noexcept {
+        kernel<op::quantize_checked, F, isa::avx512>::run(values, rows * cols, out);
+    };
 };
 
 NIBBLE_BASELINE_END

@@ -34,5 +34,10 @@ struct kernel<op::quantize, F, isa::reference> {
     static constexpr op::quantize::entry entry = &run;
 };
 
+template <class F>
+struct kernel<op::quantize_checked, F, isa::reference> {
+    static constexpr op::quantize_checked::entry entry = nullptr;
+};
+
 NIBBLE_BASELINE_END
 NIBBLE_EXACT_END

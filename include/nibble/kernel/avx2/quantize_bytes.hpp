@@ -1,0 +1,112 @@
+// Quantize to blocks of 32 signed bytes with AVX2, which is what prepares activations. The rule is byte_block's (format/byte_block.hpp), eight
+// blocks at once, so that their magnitudes, scales and sums are the lanes of one register.
+#pragma once
+
+#include <concepts>
+
+#include "nibble/format/byte_block.hpp"
+#include "nibble/kernel/avx2/quantize.hpp"
+#include "nibble/kernel/avx2/quantize_run.hpp"
+#include "nibble/kernel/reference/magnitude.hpp"
+
+#if defined(NIBBLE_X86)
+NIBBLE_EXACT_BEGIN
+NIBBLE_TARGET_BEGIN_AVX2
+NIBBLE_BASELINE_BEGIN
+
+namespace avx2 {
+
+template <class F>
+concept byte_blocks = searched_format<F> && (std::derived_from<F, byte_block<F, false>> || std::derived_from<F, byte_block<F, true>>);
+
+/// The end of a row, block by block. False if a magnitude may not fit there, or in the largest ones of what came before.
+template <byte_blocks F>
+NIBBLE_INLINE bool encode_rest(const float* values, std::size_t blocks, __m256i most, typename F::block* out) noexcept {
+    encode_blocks<F, 1>(values, blocks, blocks, nullptr, out);
+    constexpr auto limit = bit_cast<std::uint32_t>(F::safe_magnitude);
+    const __m256i large = _mm256_cmpgt_epi32(most, _mm256_set1_epi32(static_cast<int>(limit)));
+    return _mm256_testz_si256(large, large) != 0 && kernel<op::magnitude, F, isa::reference>::entry(values, 32 * blocks) <= limit;
+}
+
+}  // namespace avx2
+
+template <avx2::byte_blocks F>
+struct kernel<op::quantize_checked, F, isa::avx2> {
+    static bool run(const float* values, std::size_t count, std::byte* out) noexcept {
+        auto* blocks = reinterpret_cast<typename F::block*>(out);
+        std::size_t left = count / 32;
+        __m256i most = _mm256_setzero_si256();
+        // The next scales are found before the codes are written: their divisions take long, but no place.
+        __m256 next = left >= 8 ? scales_of(values, most) : _mm256_setzero_ps();
+        for (; left >= 8; left -= 8, values += 256, blocks += 8) {
+            const __m256 scale = next;
+            if (left >= 16) next = scales_of(values + 256, most);
+            encode_eight(values, scale, blocks);
+        }
+        return avx2::encode_rest<F>(values, left, most, blocks);
+    }
+    static constexpr op::quantize_checked::entry entry = &run;
+
+private:
+    static constexpr bool with_sum = std::derived_from<F, byte_block<F, true>>;
+
+    /// The scales of eight blocks; `largest` takes part in their magnitudes, as bits, so that NaN is not lost.
+    NIBBLE_INLINE static __m256 scales_of(const float* values, __m256i& largest) noexcept {
+        __m256i most[8];
+#pragma GCC unroll 8
+        for (int b = 0; b < 8; ++b) {
+            const auto bits = [&](int i) NIBBLE_LAMBDA_INLINE {
+                const auto* from = reinterpret_cast<const __m256i*>(values + 32 * b + 8 * i);
+                return _mm256_and_si256(_mm256_loadu_si256(from), _mm256_set1_epi32(0x7FFFFFFF));
+            };
+            most[b] = _mm256_max_epi32(_mm256_max_epi32(bits(0), bits(1)), _mm256_max_epi32(bits(2), bits(3)));
+        }
+        const __m256i of_each = avx2::largest_across(most);
+        largest = _mm256_max_epi32(largest, of_each);
+        return _mm256_div_ps(_mm256_castsi256_ps(of_each), _mm256_set1_ps(127.0f));
+    }
+    NIBBLE_INLINE static void encode_eight(const float* values, __m256 scale, typename F::block* blocks) noexcept {
+        const __m256 sign = _mm256_set1_ps(-0.0f), below_half = _mm256_castsi256_ps(_mm256_set1_epi32(0x3EFFFFFF));
+        const __m256 quotient = _mm256_div_ps(_mm256_set1_ps(1.0f), scale);
+        // code_rule: a scale without a finite inverse has codes of 0. Neither is negative.
+        const __m256 usable = _mm256_cmp_ps(quotient, _mm256_set1_ps(3.402823466e38f), _CMP_LE_OQ);
+        alignas(32) float inverse[8];
+        alignas(16) std::uint16_t halves[8];
+        _mm256_store_ps(inverse, _mm256_and_ps(usable, quotient));
+        _mm_store_si128(reinterpret_cast<__m128i*>(halves), _mm256_cvtps_ph(scale, _MM_FROUND_TO_NEAREST_INT));
+        const __m256i order = _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7);
+        [[maybe_unused]] __m256i totals[8];
+#pragma GCC unroll 8
+        for (int b = 0; b < 8; ++b) {
+            const __m256 factor = _mm256_broadcast_ss(inverse + b);
+            const auto code = [&](int i) NIBBLE_LAMBDA_INLINE {
+                const __m256 value = _mm256_mul_ps(_mm256_loadu_ps(values + 32 * b + 8 * i), factor);
+                // Half away from zero (round_away in base/lanes.hpp).
+                return _mm256_cvttps_epi32(_mm256_add_ps(value, _mm256_or_ps(_mm256_and_ps(value, sign), below_half)));
+            };
+            const __m256i first = _mm256_packs_epi32(code(0), code(1)), second = _mm256_packs_epi32(code(2), code(3));
+            const __m256i codes = _mm256_permutevar8x32_epi32(_mm256_packs_epi16(first, second), order);
+            blocks[b].scale.set(halves[b]);
+            _mm256_storeu_si256(reinterpret_cast<__m256i*>(blocks[b].codes), codes);
+            if constexpr (with_sum) totals[b] = _mm256_madd_epi16(_mm256_add_epi16(first, second), _mm256_set1_epi16(1));
+        }
+        if constexpr (with_sum) {
+            const __m256 sums = _mm256_mul_ps(_mm256_cvtepi32_ps(avx2::total_across(totals)), scale);
+            _mm_store_si128(reinterpret_cast<__m128i*>(halves), _mm256_cvtps_ph(sums, _MM_FROUND_TO_NEAREST_INT));
+#pragma GCC unroll 8
+            for (int b = 0; b < 8; ++b) blocks[b].sum.set(halves[b]);
+        }
+    }
+};
+
+template <avx2::byte_blocks F>
+struct kernel<op::quantize, F, isa::avx2> {
+    static constexpr op::quantize::entry entry = [](const float* values, std::size_t rows, std::size_t cols, const float*, std::byte* out) noexcept {
+        kernel<op::quantize_checked, F, isa::avx2>::run(values, rows * cols, out);
+    };
+};
+
+NIBBLE_BASELINE_END
+NIBBLE_TARGET_END
+NIBBLE_EXACT_END
+#endif
