@@ -4,6 +4,7 @@
 #include <concepts>
 
 #include "nibble/format/layout.hpp"
+#include "nibble/kernel/avx2/line_stream.hpp"
 #include "nibble/kernel/reference/dequantize.hpp"
 #include "nibble/kernel/reference/magnitude.hpp"
 #include "nibble/kernel/reference/quantize.hpp"
@@ -102,10 +103,26 @@ struct kernel<op::quantize, F, isa::avx2> {
 template <avx2::short_float F>
 struct kernel<op::dequantize, F, isa::avx2> {
     static void run(const std::byte* packed, std::size_t rows, std::size_t cols, float* out) noexcept {
+        const std::size_t count = rows * cols;
+        std::size_t i = 0;
+        if (count * sizeof(float) >= avx2::larger_than_caches) {
+            extend(packed, avx2::run_size, out);
+            avx2::line_stream stream(out + avx2::run_size);
+            for (i = avx2::run_size; i + avx2::run_size <= count; i += avx2::run_size) {
+                extend(packed + 2 * i, avx2::run_size, stream.room());
+                stream.flush();
+            }
+            stream.finish();
+        }
+        extend(packed + 2 * i, count - i, out + i);
+    }
+    static constexpr op::dequantize::entry entry = &run;
+
+private:
+    NIBBLE_INLINE static void extend(const std::byte* packed, std::size_t count, float* out) noexcept {
         using floats = avx2::short_floats<typename F::layout>;
         constexpr auto one_by_one = kernel<op::dequantize, F, isa::reference>::entry;
-        std::size_t i = 0;
-        for (const std::size_t count = rows * cols; i < count; i += 64) {
+        for (std::size_t i = 0; i < count; i += 64) {
             if (count - i < 64) return one_by_one(packed + 2 * i, 1, count - i, out + i);
             __m256i bits[4];
 #pragma GCC unroll 4
@@ -121,7 +138,6 @@ struct kernel<op::dequantize, F, isa::avx2> {
             }
         }
     }
-    static constexpr op::dequantize::entry entry = &run;
 };
 
 NIBBLE_BASELINE_END
