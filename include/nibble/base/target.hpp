@@ -62,5 +62,7 @@
 #define NIBBLE_TARGET_BEGIN_AVXVNNI NIBBLE_TARGET_BEGIN("avx2,fma,f16c,bmi,bmi2,avxvnni")
 #define NIBBLE_TARGET_BEGIN_AVX512 \
     NIBBLE_TARGET_BEGIN("avx2,fma,f16c,bmi,bmi2,avx512f,avx512bw,avx512vl,avx512dq,avx512cd,avx512vnni,avx512vbmi")
+#define NIBBLE_TARGET_BEGIN_AVX512BF16 \
+    NIBBLE_TARGET_BEGIN("avx2,fma,f16c,bmi,bmi2,avx512f,avx512bw,avx512vl,avx512dq,avx512cd,avx512vnni,avx512vbmi,avx512bf16")
 #define NIBBLE_TARGET_BEGIN_AMX \
     NIBBLE_TARGET_BEGIN("avx2,fma,f16c,bmi,bmi2,avx512f,avx512bw,avx512vl,avx512dq,avx512cd,avx512vnni,avx512vbmi,avx512bf16,amx-tile,amx-bf16")

@@ -8,8 +8,10 @@
 
 NIBBLE_NAMESPACE_BEGIN
 namespace detail {
-/// The library's only mutable state: 0 is "not asked yet", else level + 1. Shared by all translation units, whatever their flags.
+/// The library's only mutable state: 0 is "not asked yet", else level + 1, or 1 and 2 for no and yes. Shared by all translation units, whatever
+/// their flags.
 inline constinit std::atomic<int> level_cache{0};
+inline constinit std::atomic<int> bfloat16_cache{0};
 }  // namespace detail
 NIBBLE_NAMESPACE_END
 
@@ -37,6 +39,16 @@ NIBBLE_INLINE isa active_isa() noexcept {
     const isa level = internal::level_from_environment();
     detail::level_cache.store(static_cast<int>(level) + 1, std::memory_order_relaxed);
     return level;
+}
+
+/// True if vdpbf16ps can run here, given the avx512 level, of which it is no part: Zen 4 and Cooper Lake have it, Ice Lake does not. Asked once,
+/// because CPUID is slow, in a virtual machine above all.
+inline bool has_bfloat16_products() noexcept {
+    const int cached = detail::bfloat16_cache.load(std::memory_order_relaxed);
+    if (cached != 0) [[likely]] return cached == 2;
+    const bool has = internal::has_avx512_bf16();
+    detail::bfloat16_cache.store(has ? 2 : 1, std::memory_order_relaxed);
+    return has;
 }
 
 /// True if kernels of `level` can run here.

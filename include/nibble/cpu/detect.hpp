@@ -32,6 +32,16 @@ inline bool has_amx(unsigned enabled_states, unsigned features, unsigned more_fe
 }
 #endif
 
+/// True if the processor has vdpbf16ps; the avx512 level tells the rest.
+inline bool has_avx512_bf16() noexcept {
+#if defined(NIBBLE_X86)
+    unsigned a = 0, b = 0, c = 0, d = 0;
+    return __get_cpuid_count(7, 1, &a, &b, &c, &d) != 0 && ((a >> 5) & 1u) != 0;
+#else
+    return false;
+#endif
+}
+
 /// Asks the system for what a level needs of it, which only AMX does: Linux reserves room for tiles in signal frames, for the whole process, once it
 /// has been asked. Whoever runs at a lower level is spared that.
 inline bool is_permitted([[maybe_unused]] isa level) noexcept {

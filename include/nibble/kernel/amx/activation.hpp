@@ -3,6 +3,7 @@
 
 #include "nibble/base/bits.hpp"
 #include "nibble/kernel/amx/tile.hpp"
+#include "nibble/kernel/avx512/bfloat16.hpp"
 
 #if defined(NIBBLE_X86)
 NIBBLE_TARGET_BEGIN_AMX
@@ -15,17 +16,8 @@ inline constexpr std::size_t tile_cols = 32;
 /// Tiles that hold the columns of a row.
 NIBBLE_INLINE constexpr std::size_t steps_of(std::size_t cols) noexcept { return divide_up(cols, tile_cols); }
 
-/// Two registers of floats as one of bfloat16.
-NIBBLE_INLINE __m512i to_bfloat16(__m512 low, __m512 high) noexcept { return reinterpret_cast<__m512i>(_mm512_cvtne2ps_pbh(high, low)); }
-
-/// Up to 16 floats. Finite ones that would round to infinity lose their last bits instead, which is within the same error.
-NIBBLE_INLINE __m512 load_finite(const float* x, std::size_t count) noexcept {
-    const auto mask = static_cast<__mmask16>(count < 16 ? (1u << count) - 1 : 0xFFFFu);
-    const __m512i bits = _mm512_maskz_loadu_epi32(mask, x);
-    const __m512i upper = _mm512_and_si512(bits, _mm512_set1_epi32(0x7FFF0000));
-    const __mmask16 largest = _mm512_cmpeq_epi32_mask(upper, _mm512_set1_epi32(0x7F7F0000));
-    return _mm512_castsi512_ps(_mm512_mask_and_epi32(bits, largest, bits, _mm512_set1_epi32(static_cast<int>(0xFFFF0000u))));
-}
+using avx512bf16::load_finite;
+using avx512bf16::to_bfloat16;
 
 /// op::linear's workspace and prepare.
 inline std::size_t workspace(std::size_t count, std::size_t cols) noexcept { return divide_up(count, tile::rows) * steps_of(cols) * tile::bytes; }

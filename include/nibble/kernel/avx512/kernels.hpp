@@ -2,6 +2,7 @@
 #pragma once
 
 #include "nibble/kernel/avx512/dequantize.hpp"
+#include "nibble/kernel/avx512/float_rows.hpp"
 #include "nibble/kernel/avx512/linear.hpp"
 #include "nibble/kernel/avx512/panel.hpp"
 #include "nibble/kernel/avx512/quantize.hpp"
