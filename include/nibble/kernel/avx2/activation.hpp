@@ -70,6 +70,12 @@ using row_run = activation_run<std::int8_t, F::parts>;
 template <class F>
 using octets = typename run_product_of<F>::template activations<F::parts>;
 
+/// Which numbers of float rows meet octets.
+template <class F>
+NIBBLE_INLINE constexpr bool takes_octets(std::size_t count) noexcept {
+    return multiplies_octets<F> && (count == 1 || (shares_octets<F> && count < panel_threshold<F>));
+}
+
 /// A group of a tile.
 template <class F, int Width>
 struct activation_tile {
@@ -117,6 +123,7 @@ NIBBLE_INLINE constexpr std::size_t rows_in_tiles(std::size_t count) noexcept {
 /// Bytes of one float row of few, and of many.
 template <class F>
 NIBBLE_INLINE constexpr std::size_t row_workspace(std::size_t cols) noexcept {
+    if constexpr (shares_octets<F>) return runs_of(cols) * sizeof(octets<F>);
     return runs_of(cols) * sizeof(row_run<F>);
 }
 template <class F>
@@ -138,6 +145,12 @@ struct activation {
     }
 
     static void prepare(const float* x, std::size_t first, std::size_t last, std::size_t count, std::size_t cols, std::byte* out) noexcept {
+        if constexpr (multiplies_octets<F>) {
+            if (takes_octets<F>(count)) {
+                for (std::size_t i = first; i < last; ++i) prepare_in_octets(x + i * cols, cols, out + i * row_workspace<F>(cols));
+                return;
+            }
+        }
         if (count < panel_threshold<F>) {
             for (std::size_t i = first; i < last; ++i) prepare_alone(x + i * cols, cols, count == 1, out + i * row_workspace<F>(cols));
             return;
@@ -155,18 +168,19 @@ struct activation {
 private:
     static constexpr int zero = is_centered<F> ? decoder<F>::zero : 0;
 
+    static void prepare_in_octets(const float* row, std::size_t cols, std::byte* out) noexcept {
+        for (std::size_t r = 0; r < runs_of(cols); ++r) {
+            float padded[run_size];
+            row_run<F> run;
+            quantize_run<run_product_of<F>::one_scale>(floats_at(row, cols, r, padded), zero, run);
+            keep_in_octets(run, reinterpret_cast<octets<F>*>(out)[r]);
+        }
+    }
     static void prepare_alone(const float* row, std::size_t cols, bool single, std::byte* out) noexcept {
         for (std::size_t r = 0; r < runs_of(cols); ++r) {
             float padded[run_size];
             const float* from = floats_at(row, cols, r, padded);
             row_run<F> run;
-            if constexpr (multiplies_octets<F>) {
-                if (single) {
-                    quantize_run<run_product_of<F>::one_scale>(from, zero, run);
-                    keep_in_octets(run, reinterpret_cast<octets<F>*>(out)[r]);
-                    continue;
-                }
-            }
             quantize_run(from, zero, run);
             auto& to = reinterpret_cast<row_run<F>*>(out)[r];
             if (single && single_in_order<F>) to = run;

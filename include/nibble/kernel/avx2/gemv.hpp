@@ -233,9 +233,28 @@ NIBBLE_INLINE void multiply_two(const std::byte* row, const std::byte* other, st
     *other_y = sum_of(_mm256_extractf128_ps(total, 1));
 }
 
+/// The same for Cols float rows.
+template <class F, int Cols>
+NIBBLE_INLINE void multiply_octets(const std::byte* row, std::size_t cols, const std::byte* workspace, float* y, std::size_t stride) noexcept {
+    const auto* x = reinterpret_cast<const octets<F>*>(workspace);
+    __m256 total[Cols];
+#pragma GCC unroll 4
+    for (int c = 0; c < Cols; ++c) total[c] = _mm256_setzero_ps();
+    for_each_run<F, Cols>(row, cols, [&](const std::byte* run, std::size_t i) NIBBLE_LAMBDA_INLINE {
+#pragma GCC unroll 4
+        for (int c = 0; c < Cols; ++c) total[c] = run_product_of<F>::add(total[c], run, {}, x[static_cast<std::size_t>(c) * runs_of(cols) + i]);
+    });
+#pragma GCC unroll 4
+    for (int c = 0; c < Cols; ++c) y[static_cast<std::size_t>(c) * stride] = sum_of(total[c]);
+}
+
 template <class F, int Cols>
 inline void multiply_rows(const std::byte* packed, std::size_t rows, std::size_t cols, const std::byte* workspace, float* y, std::size_t stride) noexcept {
-    for (std::size_t r = 0; r < rows; ++r) multiply_row<F, Cols>(packed + r * row_bytes<F>(cols), cols, workspace, y + r, stride);
+    for (std::size_t r = 0; r < rows; ++r) {
+        const std::byte* row = packed + r * row_bytes<F>(cols);
+        if constexpr (shares_octets<F>) multiply_octets<F, Cols>(row, cols, workspace, y + r, stride);
+        else multiply_row<F, Cols>(row, cols, workspace, y + r, stride);
+    }
 }
 template <class F>
 inline void multiply_rows_single(const std::byte* packed, std::size_t rows, std::size_t cols, const std::byte* workspace, float* y) noexcept {

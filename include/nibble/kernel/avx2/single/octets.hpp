@@ -12,6 +12,7 @@
 //   note(run)                   what add wants to read back from memory, for example indices: made a few runs ahead, because to load parts
 //                               of a vector that has just been stored takes long
 //   octet_at, group_at          if it has another order
+//   for_few                     true, if that is also faster with a few float rows
 //   add_two(...)                instead of add, if two packed rows go together
 #pragma once
 
@@ -60,6 +61,10 @@ template <class F>
 concept multiplies_octets = requires {
     run_product_of<F>::octet_at(std::size_t{}, std::size_t{});
 };
+
+/// Few float rows go the way of a single one: what is decoded meets all of them.
+template <class F>
+concept shares_octets = multiplies_octets<F> && requires { requires run_product_of<F>::for_few; };
 
 /// The same for two packed rows: add_two(total, run, other, x) adds the first one's products to the lower half, the other's to the upper.
 template <class F>

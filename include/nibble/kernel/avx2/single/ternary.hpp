@@ -11,6 +11,8 @@ namespace avx2 {
 /// Ternary levels stacked in two bits. Every other code stays where it is, four times as large, until the end.
 template <class F>
 struct run_product<F, layout::ternary_super_block> : whole_order {
+    static constexpr bool for_few = true;
+
     NIBBLE_INLINE static __m256 add(__m256 total, const std::byte* run, const notes&, const auto& x) noexcept {
         const __m256i low = _mm256_set1_epi8(3), high = _mm256_set1_epi8(12);
         const __m256i a = load_octets(run, 0), b = load_octets(run, 1), a4 = _mm256_srli_epi16(a, 4), b4 = _mm256_srli_epi16(b, 4);
