@@ -49,9 +49,9 @@ struct iq2_s {
     NIBBLE_INLINE static void affine(const block& packed, std::size_t group, std::uint8_t (&codes)[32], float (&scale)[2], float (&offset)[2]) noexcept {
         for (std::size_t part = 0; part < 2; ++part) {
             scale[part] = sub_scale(packed, 2 * group + part);
-            offset[part] = -64.0f * scale[part];
+            offset[part] = -43.0f * scale[part];
         }
-        for (std::size_t i = 0; i < 32; ++i) codes[i] = static_cast<std::uint8_t>(level(packed, 32 * group + i) + 64);
+        for (std::size_t i = 0; i < 32; ++i) codes[i] = static_cast<std::uint8_t>(level(packed, 32 * group + i) + 43);
     }
 
     /// A lane works on a whole block: without importance the weights contain the block's variance.

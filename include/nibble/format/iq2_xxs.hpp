@@ -50,8 +50,8 @@ struct iq2_xxs {
     static constexpr std::size_t parts = 1;
     NIBBLE_INLINE static void affine(const block& packed, std::size_t group, std::uint8_t (&codes)[32], float (&scale)[1], float (&offset)[1]) noexcept {
         scale[0] = sub_scale(packed, group);
-        offset[0] = -64.0f * scale[0];
-        for (std::size_t i = 0; i < 32; ++i) codes[i] = static_cast<std::uint8_t>(level(packed, group, i) + 64);
+        offset[0] = -43.0f * scale[0];
+        for (std::size_t i = 0; i < 32; ++i) codes[i] = static_cast<std::uint8_t>(level(packed, group, i) + 43);
     }
 
     static constexpr std::size_t unit_size = 32;

@@ -93,21 +93,44 @@ inline constexpr int steps_together = [] {
     static_assert(zero < 0 || (F::code_bits <= 7 && 2 * fit * zero * 127 < 32768));
     return fit < steps ? fit : steps;
 }();
+/// Steps whose sums fit in 16 bits if the magnitudes of their activations are half as large as they may be, or two thirds. They are, but for
+/// rare runs: the largest of 256 activations is far from the average one.
+template <class F>
+inline constexpr int steps_mostly = [] {
+    constexpr int zero = decoder<F>::zero, steps = 8 / static_cast<int>(F::parts), twice = 2 * steps_together<F>;
+    return zero >= 0 && twice <= steps && 2 * twice * zero * 127 < 65536 ? twice : steps_together<F>;
+}();
 
 /// A run of a tile for formats that stay integers.
 template <class F, int Width>
 struct integer_tile {
     static constexpr bool centered = decoder<F>::zero >= 0, one_scale = gives_one_scale<decoder<F>>;
-    static constexpr int starts = 8 / steps_together<F>;
+    static constexpr int starts = 8 / steps_together<F>, long_starts = steps_mostly<F> == steps_together<F> ? 0 : 8 / steps_mostly<F>;
     static_assert(!one_scale || (centered && starts == 1 && 128 * 127 * decoder<F>::zero * 2 < 32768), "a whole run fits in 16 bits");
     static constexpr int pairs = 4 * static_cast<int>(F::parts);
 
     std::int8_t codes[8][Width][32];
     /// Where levels are centered: what 16-bit sums start at, for columns 0 and 1, 2 and 3 of four. With one scale a sum is as long as a run.
     std::int32_t start[one_scale ? 1 : 8][centered ? starts : 1][Width];
+    /// The same for steps_mostly, if they are more; and zero where all of their sums fit.
+    std::int32_t long_start[8][long_starts == 0 ? 1 : long_starts][Width], exceeds[Width];
     /// Else: sums of codes, two of 16 bits: of two groups, or of the two parts of one.
     std::int32_t sums[centered ? 1 : pairs][Width];
     float scales[Width];
+
+    /// The start of a sum of so many steps for each float row; null, if there is none.
+    template <int Steps>
+    NIBBLE_INLINE const std::int32_t* start_of(std::size_t group, int index) const noexcept {
+        if constexpr (!centered) return nullptr;
+        else if constexpr (Steps == steps_together<F>) return start[group][index];
+        else return long_start[group][index];
+    }
+    /// Whether the sums of steps_mostly do, for all float rows.
+    NIBBLE_INLINE bool fits() const noexcept {
+        std::int32_t any = 0;
+        for (int c = 0; c < Width; ++c) any |= exceeds[c];
+        return any == 0;
+    }
 };
 
 /// Rows in tiles of six, the padding of a last one included; the others are in tiles of four. No more than one row is padding.
@@ -264,7 +287,7 @@ private:
         using tile = integer_tile<F, Width>;
         constexpr int length = steps_together<F>;
         to.scales[at] = run.scales[0];
-        __m256i earlier = _mm256_setzero_si256();
+        __m256i earlier = _mm256_setzero_si256(), exceeds = earlier;
         for (std::size_t g = 0; g < 8; ++g) {
             const __m256i codes = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(run.codes + 32 * g));
             _mm256_storeu_si256(reinterpret_cast<__m256i*>(to.codes[g][at]), codes);
@@ -272,10 +295,15 @@ private:
             __m256i sums = _mm256_maddubs_epi16(_mm256_set1_epi8(1), codes);
             alignas(32) std::int32_t found[8];
             if constexpr (tile::centered) {
-                if constexpr (length >= 2) sums = _mm256_add_epi16(sums, _mm256_shuffle_epi32(sums, 0b10'11'00'01));
-                if constexpr (length >= 4) sums = _mm256_add_epi16(sums, _mm256_shuffle_epi32(sums, 0b01'00'11'10));
-                if constexpr (length >= 8) sums = _mm256_add_epi16(sums, _mm256_permute2x128_si256(sums, sums, 1));
-                sums = _mm256_mullo_epi16(sums, _mm256_set1_epi16(-decoder<F>::zero));
+                const __m256i less = _mm256_set1_epi16(-decoder<F>::zero);
+                if constexpr (tile::long_starts != 0) {
+                    constexpr int more = steps_mostly<F>, most = 32767 / decoder<F>::zero;
+                    _mm256_store_si256(reinterpret_cast<__m256i*>(found), _mm256_mullo_epi16(add_steps<more>(sums), less));
+                    for (std::size_t i = 0; i < tile::long_starts; ++i) to.long_start[g][i][at] = found[i * more];
+                    const __m256i magnitudes = add_steps<more>(_mm256_maddubs_epi16(_mm256_abs_epi8(codes), _mm256_set1_epi8(1)));
+                    exceeds = _mm256_or_si256(exceeds, _mm256_cmpgt_epi16(magnitudes, _mm256_set1_epi16(most)));
+                }
+                sums = _mm256_mullo_epi16(add_steps<length>(sums), less);
                 if constexpr (tile::one_scale) earlier = sums = _mm256_add_epi16(sums, earlier);
                 _mm256_store_si256(reinterpret_cast<__m256i*>(found), sums);
                 for (std::size_t i = 0; i < tile::starts; ++i) to.start[tile::one_scale ? 0 : g][i][at] = found[i * length];
@@ -294,6 +322,15 @@ private:
                 }
             }
         }
+        to.exceeds[at] = _mm256_movemask_epi8(exceeds);
+    }
+    /// Sums over as many steps in all of their dwords.
+    template <int Steps>
+    NIBBLE_INLINE static __m256i add_steps(__m256i words) noexcept {
+        if constexpr (Steps >= 2) words = _mm256_add_epi16(words, _mm256_shuffle_epi32(words, 0b10'11'00'01));
+        if constexpr (Steps >= 4) words = _mm256_add_epi16(words, _mm256_shuffle_epi32(words, 0b01'00'11'10));
+        if constexpr (Steps >= 8) words = _mm256_add_epi16(words, _mm256_permute2x128_si256(words, words, 1));
+        return words;
     }
     NIBBLE_INLINE static std::int32_t two_words(std::int32_t first, std::int32_t second) noexcept {
         return static_cast<std::int32_t>((static_cast<std::uint32_t>(second) << 16) | (static_cast<std::uint32_t>(first) & 0xFFFFu));

@@ -22,43 +22,45 @@ struct integer_panel {
 
 NIBBLE_INLINE __m256i load_doubles(const std::int32_t* from) noexcept { return _mm256_load_si256(reinterpret_cast<const __m256i*>(from)); }
 
-/// The integer sums of a run, for float rows First .. First + Count - 1 of a tile, in registers: products are widened often enough to meet
-/// their sub-scales there.
-template <class F, int Width, int First, int Count>
+/// The integer sums of a run, for float rows First .. First + Count - 1 of a tile, in registers: products of Length steps are widened
+/// together, and meet their sub-scales there.
+template <class F, int Width, int First, int Count, int Length>
 NIBBLE_INLINE void multiply_run(const integer_panel<F>& weights, const integer_tile<F, Width>& x, tile_registers<Count>& total) noexcept {
     using tile = integer_tile<F, Width>;
-    constexpr int length = steps_together<F>;
+    constexpr int starts = 8 / Length;
 #pragma GCC unroll 4
     for (int c = 0; c < Count; ++c) total[c][0] = total[c][1] = _mm256_setzero_si256();
 #pragma GCC unroll 1
     for (std::size_t g = 0; g < 8; ++g) {
 #pragma GCC unroll 4
-        for (int s = 0; s < tile::starts; ++s) {
-            __m256i w[length][2];
+        for (int s = 0; s < starts; ++s) {
+            [[maybe_unused]] const std::int32_t* start = x.template start_of<Length>(g, s);
+            tile_registers<Count> some;
 #pragma GCC unroll 4
-            for (int k = 0; k < length; ++k) {
+            for (int k = 0; k < Length; ++k) {
+                const int at = s * Length + k;
+                __m256i w[2];
 #pragma GCC unroll 2
-                for (int h = 0; h < 2; ++h) w[k][h] = load_codes(reinterpret_cast<const std::byte*>(weights.codes[g][s * length + k][h]));
+                for (int h = 0; h < 2; ++h) w[h] = load_codes(reinterpret_cast<const std::byte*>(weights.codes[g][at][h]));
+#pragma GCC unroll 4
+                for (int c = 0; c < Count; ++c) {
+                    const __m256i codes = broadcast_codes(x.codes[g][First + c] + 4 * at);
+#pragma GCC unroll 2
+                    for (int h = 0; h < 2; ++h) {
+                        const __m256i product = _mm256_maddubs_epi16(w[h], codes);
+                        if (k != 0) some[c][h] = _mm256_add_epi16(some[c][h], product);
+                        else if constexpr (tile::centered) some[c][h] = _mm256_add_epi16(product, _mm256_set1_epi32(start[First + c]));
+                        else some[c][h] = product;
+                        pin(some[c][h]);
+                    }
+                }
             }
 #pragma GCC unroll 4
             for (int c = 0; c < Count; ++c) {
-                __m256i some[2];
-#pragma GCC unroll 4
-                for (int k = 0; k < length; ++k) {
-                    const __m256i codes = broadcast_codes(x.codes[g][First + c] + 4 * (s * length + k));
-#pragma GCC unroll 2
-                    for (int h = 0; h < 2; ++h) {
-                        const __m256i product = _mm256_maddubs_epi16(w[k][h], codes);
-                        if (k != 0) some[h] = _mm256_add_epi16(some[h], product);
-                        else if constexpr (tile::centered) some[h] = _mm256_add_epi16(product, _mm256_set1_epi32(x.start[g][s][First + c]));
-                        else some[h] = product;
-                        pin(some[h]);
-                    }
-                }
 #pragma GCC unroll 2
                 for (int h = 0; h < 2; ++h) {
-                    const __m256i sub_scale = load_doubles(weights.sub_scales[g][s * static_cast<int>(F::parts) / tile::starts][h]);
-                    total[c][h] = _mm256_add_epi32(total[c][h], _mm256_madd_epi16(some[h], sub_scale));
+                    const __m256i sub_scale = load_doubles(weights.sub_scales[g][s * static_cast<int>(F::parts) / starts][h]);
+                    total[c][h] = _mm256_add_epi32(total[c][h], _mm256_madd_epi16(some[c][h], sub_scale));
                     pin(total[c][h]);
                 }
             }
@@ -66,15 +68,19 @@ NIBBLE_INLINE void multiply_run(const integer_panel<F>& weights, const integer_t
     }
 }
 
-/// The same where all products of a group or part fit in 16 bits: six float rows at once, whose 16-bit sums take the registers; the others
-/// wait in the L1 cache.
+/// The same where all products of a group fit in 16 bits: six float rows at once, whose 16-bit sums take the registers; the others wait in
+/// the L1 cache.
 template <class F, int Width>
 NIBBLE_INLINE void multiply_run(const integer_panel<F>& weights, const integer_tile<F, Width>& x, std::int32_t (&total)[Width][2][8]) noexcept {
-    static_assert(integer_tile<F, Width>::starts == 1);
+#pragma GCC unroll 6
+    for (int c = 0; c < Width; ++c) {  // no initializer: GCC makes `rep stos` of it, which is slow to start
+#pragma GCC unroll 2
+        for (int h = 0; h < 2; ++h) _mm256_store_si256(reinterpret_cast<__m256i*>(total[c][h]), _mm256_setzero_si256());
+    }
     for (std::size_t g = 0; g < 8; ++g) {
         tile_registers<Width> some;
         multiply_in_words<8, Width>(reinterpret_cast<const std::byte*>(weights.codes[g]), x.codes[g], 0,
-                                    integer_tile<F, Width>::centered ? x.start[g][0] : nullptr, some);
+                                    integer_tile<F, Width>::centered ? x.template start_of<8>(g, 0) : nullptr, some);
 #pragma GCC unroll 6
         for (int c = 0; c < Width; ++c) {
 #pragma GCC unroll 2
@@ -124,6 +130,31 @@ NIBBLE_INLINE void add_scaled(float* sums, __m256i total, const integer_panel<F>
 template <class F, int Width>
 inline void multiply_tile(const integer_panel<F>* weights, const integer_tile<F, Width>* x, std::size_t runs, tile_sums<Width>& sums) noexcept {
     for (std::size_t r = 0; r < runs; ++r, ++weights, ++x) {
+        const auto some = [&]<int First, int Count, int Length>() NIBBLE_LAMBDA_INLINE {
+            tile_registers<Count> total;
+            multiply_run<F, Width, First, Count, Length>(*weights, *x, total);
+#pragma GCC unroll 4
+            for (int c = 0; c < Count; ++c) {
+#pragma GCC unroll 2
+                for (int h = 0; h < 2; ++h) add_scaled<F, Width>(sums[First + c] + 8 * h, total[c][h], *weights, *x, First + c, h);
+            }
+        };
+        const auto with_sums_of = [&]<int Length>() NIBBLE_LAMBDA_INLINE {
+            if constexpr (Length == 8) {
+                alignas(32) std::int32_t total[Width][2][8];
+                multiply_run<F, Width>(*weights, *x, total);
+#pragma GCC unroll 1
+                for (int c = 0; c < Width; ++c) {
+#pragma GCC unroll 2
+                    for (int h = 0; h < 2; ++h) add_scaled<F, Width>(sums[c] + 8 * h, load_doubles(total[c][h]), *weights, *x, c, h);
+                }
+            } else if constexpr (Width == wide_tile) {
+                some.template operator()<0, 3, Length>();
+                some.template operator()<3, 3, Length>();
+            } else {
+                some.template operator()<0, Width, Length>();
+            }
+        };
         if constexpr (integer_tile<F, Width>::one_scale) {
             tile_registers<Width> total;
             multiply_run<F, Width>(*weights, *x, total);
@@ -132,30 +163,10 @@ inline void multiply_tile(const integer_panel<F>* weights, const integer_tile<F,
 #pragma GCC unroll 2
                 for (int h = 0; h < 2; ++h) add_scaled<F, Width>(sums[c] + 8 * h, total[c][h], *weights, *x, c, h);
             }
-        } else if constexpr (integer_tile<F, Width>::starts == 1) {
-            alignas(32) std::int32_t total[Width][2][8] = {};
-            multiply_run<F, Width>(*weights, *x, total);
-#pragma GCC unroll 1
-            for (int c = 0; c < Width; ++c) {
-#pragma GCC unroll 2
-                for (int h = 0; h < 2; ++h) add_scaled<F, Width>(sums[c] + 8 * h, load_doubles(total[c][h]), *weights, *x, c, h);
-            }
+        } else if (integer_tile<F, Width>::long_starts == 0 || !x->fits()) {
+            with_sums_of.template operator()<steps_together<F>>();
         } else {
-            const auto some = [&]<int First, int Count>() NIBBLE_LAMBDA_INLINE {
-                tile_registers<Count> total;
-                multiply_run<F, Width, First, Count>(*weights, *x, total);
-#pragma GCC unroll 4
-                for (int c = 0; c < Count; ++c) {
-#pragma GCC unroll 2
-                    for (int h = 0; h < 2; ++h) add_scaled<F, Width>(sums[First + c] + 8 * h, total[c][h], *weights, *x, First + c, h);
-                }
-            };
-            if constexpr (Width == wide_tile) {
-                some.template operator()<0, 3>();
-                some.template operator()<3, 3>();
-            } else {
-                some.template operator()<0, Width>();
-            }
+            with_sums_of.template operator()<steps_mostly<F>>();
         }
     }
 }

@@ -14,7 +14,7 @@ namespace avx2 {
 template <class F, class Book>
 struct layout_decoder<F, layout::points_beside_signs<Book>> {
     static constexpr bool in_registers = true;
-    static constexpr int zero = 64;
+    static constexpr int zero = 43;
 
     NIBBLE_INLINE static run_scales<1> scales(const std::byte* run) noexcept {
         const auto* from = reinterpret_cast<const float*>(run + 2);
@@ -35,7 +35,7 @@ struct layout_decoder<F, layout::points_beside_signs<Book>> {
 template <class F, class Book>
 struct layout_decoder<F, layout::points_with_signs<Book>> {
     static constexpr bool in_registers = true;
-    static constexpr int zero = 64;
+    static constexpr int zero = 43;
 
     NIBBLE_INLINE static run_scales<2> scales(const std::byte* run) noexcept {
         __m256 first, second;
@@ -60,7 +60,7 @@ struct layout_decoder<F, layout::points_with_signs<Book>> {
 template <class F, class Book>
 struct layout_decoder<F, layout::points_and_signs<Book>> {
     static constexpr bool in_registers = true;
-    static constexpr int zero = 64;
+    static constexpr int zero = 43;
 
     NIBBLE_INLINE static run_scales<2> scales(const std::byte* run) noexcept {
         __m256 first, second;
@@ -85,20 +85,20 @@ struct layout_decoder<F, layout::points_and_signs<Book>> {
 template <class F, class Book>
 struct layout_decoder<F, layout::quads_beside_signs<Book>> {
     static constexpr bool in_registers = true;
-    static constexpr int zero = 64;
+    static constexpr int zero = 31;
 
     NIBBLE_INLINE static run_scales<1> scales(const std::byte* run) noexcept {
         const __m256i words = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(block_of<F>(run).signs_and_scale));
         const __m256 codes = _mm256_cvtepi32_ps(_mm256_srli_epi32(words, 28));
-        return centered<zero>(half_more(_mm256_mul_ps(broadcast_half(run), _mm256_set1_ps(0.5f)), codes));
+        return centered<zero>(half_more(broadcast_half(run), codes));
     }
-    NIBBLE_INLINE static run_units units(const std::byte* run) noexcept { return {0.25f * load_half(run)}; }
+    NIBBLE_INLINE static run_units units(const std::byte* run) noexcept { return {0.5f * load_half(run)}; }
     template <int Group>
     NIBBLE_INLINE static __m256i codes(const std::byte* run) noexcept {
         const auto& block = block_of<F>(run);
         const auto point = [&](int k) NIBBLE_LAMBDA_INLINE { return load_point4<Book>(block.index[8 * Group + k]); };
         const __m256i magnitudes = _mm256_setr_epi32(point(0), point(1), point(2), point(3), point(4), point(5), point(6), point(7));
-        return with_signs<zero>(magnitudes, spread_signs(block.signs_and_scale[Group].get()));
+        return with_signs<zero>(_mm256_srli_epi16(magnitudes, 1), spread_signs(block.signs_and_scale[Group].get()));
     }
 };
 

@@ -10,27 +10,28 @@ namespace avx2 {
 
 namespace detail {
 /// Every point twice, so that it is in any two dwords of a register that is loaded at the right distance from it.
-template <class Book>
+/// @tparam Unit  what magnitudes are multiples of
+template <class Book, int Unit>
 struct doubled_points {
     alignas(64) std::int8_t values[Book::size + 2][2][4];  // the first and the last are only reached by bytes that nobody looks at
 
     consteval doubled_points() noexcept : values{} {
         for (std::size_t i = 0; i < Book::size; ++i) {
-            for (std::size_t k = 0; k < 8; ++k) values[i + 1][k / 4][k % 4] = points<Book>.values[i][k % 4];
+            for (std::size_t k = 0; k < 8; ++k) values[i + 1][k / 4][k % 4] = static_cast<std::int8_t>(points<Book>.values[i][k % 4] / Unit);
         }
     }
 };
-template <class Book>
-inline constexpr doubled_points<Book> doubled_points_of{};
+template <class Book, int Unit>
+inline constexpr doubled_points<Book, Unit> doubled_points_of{};
 }  // namespace detail
 
 /// The points of register J, two for each octet. `index(k)` is the index of point k of the run.
-template <class Book, int J>
+template <class Book, int Unit, int J>
 NIBBLE_INLINE __m256i load_octet_quads(auto index) noexcept {
     // Dwords 0 and 1 of a register are a point if it is loaded from there, dwords 2 and 3 if it is loaded from one before.
     const auto at = [&](int group, int k, int before) NIBBLE_LAMBDA_INLINE {
         const auto& point =
-            detail::doubled_points_of<Book>.values[std::size_t{index(8 * group + 2 * (J % 4) + k)} + 1 - static_cast<std::size_t>(before)];
+            detail::doubled_points_of<Book, Unit>.values[std::size_t{index(8 * group + 2 * (J % 4) + k)} + 1 - static_cast<std::size_t>(before)];
         return _mm_loadu_si128(reinterpret_cast<const __m128i*>(point));
     };
     const auto two_groups = [&](int group) NIBBLE_LAMBDA_INLINE {
@@ -47,7 +48,7 @@ struct run_product<F, layout::quads_beside_signs<Book>> : octet_order {
         const auto& block = block_of<F>(run);
         const run_signs signs = spread_run_signs(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(block.signs_and_scale)));
         const auto magnitudes = [&]<int J>() NIBBLE_LAMBDA_INLINE {
-            return load_octet_quads<Book, J>([&](int k) NIBBLE_LAMBDA_INLINE { return block.index[k]; });
+            return load_octet_quads<Book, 2, J>([&](int k) NIBBLE_LAMBDA_INLINE { return block.index[k]; });
         };
         return add_signed(total, magnitudes, signs, decoder<F>::scales(run), x);
     }
@@ -78,7 +79,7 @@ struct run_product<F, layout::quads_and_signs<Book>> : octet_order {
     NIBBLE_INLINE static __m256 add(__m256 total, const std::byte* run, const notes& notes, const auto& x) noexcept {
         const run_signs signs{_mm256_loadu_si256(reinterpret_cast<const __m256i*>(block_of<F>(run).signs))};
         const auto magnitudes = [&]<int J>() NIBBLE_LAMBDA_INLINE {
-            return load_octet_quads<Book, J>([&](int k) NIBBLE_LAMBDA_INLINE { return notes.indices[k]; });
+            return load_octet_quads<Book, 1, J>([&](int k) NIBBLE_LAMBDA_INLINE { return notes.indices[k]; });
         };
         return add_signed(total, magnitudes, signs, decoder<F>::scales(run), x);
     }
