@@ -14,6 +14,7 @@
 #include "nibble/base/float16.hpp"
 #include "nibble/base/result.hpp"
 #include "nibble/cpu/active.hpp"
+#include "nibble/format/f8.hpp"
 #include "nibble/format/list.hpp"
 #include "nibble/kernel/dispatch.hpp"
 #include "nibble/tensor/any_view.hpp"

@@ -11,6 +11,9 @@ namespace layout {
 struct float32 {};
 struct float16 {};
 struct bfloat16 {};
+/// The same with one byte.
+template <int MantissaBits>
+struct float8 {};
 
 /// 32 elements: fp16 scale, 16 bytes of codes; the low nibbles are elements 0..15, the high ones 16..31.
 /// value = scale * (code - Zero)
