@@ -14,15 +14,16 @@ NIBBLE_BASELINE_BEGIN
 namespace internal {
 
 /// Prepares the float rows once and runs the kernel over ranges of packed rows.
-/// @param run run(first_row, rows, workspace)
-template <class F, class Run>
-status multiply(std::size_t rows, std::size_t cols, const float* x, std::size_t count, float* y, const executor& threads, Run&& run) noexcept {
+/// @param entry of op::linear or op::panel_linear
+/// @param run   run(first_row, rows, workspace)
+template <class Entry, class Run>
+status multiply(const Entry& entry, std::size_t rows, std::size_t cols, const float* x, std::size_t count, float* y, const executor& threads,
+                Run&& run) noexcept {
     if (rows == 0 || count == 0) return {};
     if (cols == 0) {
         for (std::size_t i = 0; i < count * rows; ++i) y[i] = 0.0f;
         return {};
     }
-    const auto& entry = find_kernel<op::linear, F>();
     auto memory = aligned_buffer::make(entry.workspace(count, cols));
     if (!memory) return memory.status();
     std::byte* workspace = memory->data();
@@ -31,7 +32,7 @@ status multiply(std::size_t rows, std::size_t cols, const float* x, std::size_t 
     });
     if (!prepared) return prepared;
     return detail::for_ranges(threads, rows, op::linear::row_step, [&](std::size_t first, std::size_t last) {
-        run(entry, first, last - first, static_cast<const std::byte*>(workspace));
+        run(first, last - first, static_cast<const std::byte*>(workspace));
     });
 }
 
@@ -58,10 +59,11 @@ status check_product(const W& w, dense_view<const float> x, dense_view<float> y)
 template <any_format F>
 status gemm(packed_view<F> w, dense_view<const float> x, dense_view<float> y, executor threads = {}) noexcept {
     if (const status fine = internal::check_product(w, x, y); !fine) return fine;
-    return internal::multiply<F>(w.rows(), w.cols(), x.data(), x.rows(), y.data(), threads,
-                               [&](const op::linear::entry& entry, std::size_t first, std::size_t rows, const std::byte* workspace) {
-                                   entry.run(w.data() + first * w.stride(), rows, w.cols(), workspace, x.rows(), y.data() + first, w.rows());
-                               });
+    const auto& kernel = find_kernel<op::linear, F>();
+    return internal::multiply(kernel, w.rows(), w.cols(), x.data(), x.rows(), y.data(), threads,
+                              [&](std::size_t first, std::size_t rows, const std::byte* workspace) {
+                                  kernel.run(w.data() + first * w.stride(), rows, w.cols(), workspace, x.rows(), y.data() + first, w.rows());
+                              });
 }
 
 /// The same with weights in panel order.
@@ -70,12 +72,12 @@ status gemm(const panel_tensor<F>& w, dense_view<const float> x, dense_view<floa
     if (const status fine = internal::check_product(w, x, y); !fine) return fine;
     if constexpr (affine_format<F>) {
         const auto& kernel = find_kernel<op::panel_linear, F>();
-        if (x.rows() >= kernel.from) {
-            return internal::multiply<F>(w.rows(), w.cols(), x.data(), x.rows(), y.data(), threads,
-                                         [&](const op::linear::entry&, std::size_t first, std::size_t rows, const std::byte* workspace) {
-                                             kernel.run(w.data() + first / panel::rows * w.panel_bytes(), rows, w.cols(), workspace, x.rows(),
-                                                        y.data() + first, w.rows());
-                                         });
+        if (x.rows() <= kernel.most) {
+            return internal::multiply(kernel, w.rows(), w.cols(), x.data(), x.rows(), y.data(), threads,
+                                      [&](std::size_t first, std::size_t rows, const std::byte* workspace) {
+                                          kernel.run(w.data() + first / panel::rows * w.panel_bytes(), rows, w.cols(), workspace, x.rows(),
+                                                     y.data() + first, w.rows());
+                                      });
         }
     }
     return gemm(w.packed(), x, y, threads);

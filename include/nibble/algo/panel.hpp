@@ -15,13 +15,13 @@ NIBBLE_NAMESPACE_BEGIN
 namespace detail {
 template <class F>
 NIBBLE_INLINE std::size_t panels_bytes(shape s) noexcept {
-    if constexpr (affine_format<F>) return panel::bytes(s.rows, s.cols, F::parts);
+    if constexpr (affine_format<F>) return panel::bytes<F>(s.rows, s.cols);
     return 0;
 }
 }  // namespace detail
 
-/// Owns weights in the order that gemm kernels read best; move-only. Made by repack(). It keeps the packed rows too: they are what few
-/// float rows are multiplied with, which is bound by reading weights, and all there is for formats without integer codes.
+/// Owns weights in the order that products read best; move-only. Made by repack(). It keeps the packed rows too: some levels read them where
+/// many float rows are multiplied, and they are all there is for formats without integer codes.
 template <any_format F>
 class panel_tensor {
 public:
@@ -41,7 +41,7 @@ public:
     /// False only for a tensor that was moved from or never made.
     NIBBLE_INLINE bool valid() const noexcept { return memory_.data() != nullptr || shape_.elements() == 0; }
     /// Bytes of one panel of 16 rows.
-    NIBBLE_INLINE std::size_t panel_bytes() const noexcept requires affine_format<F> { return panel::bytes(panel::rows, shape_.cols, F::parts); }
+    NIBBLE_INLINE std::size_t panel_bytes() const noexcept requires affine_format<F> { return panel::bytes<F>(panel::rows, shape_.cols); }
     /// The packed rows, behind the panels.
     NIBBLE_INLINE packed_view<F> packed() const noexcept { return {memory_.data() + detail::panels_bytes<F>(shape_), shape_}; }
 
@@ -72,11 +72,11 @@ result<panel_tensor<F>> repack(packed_view<F> w, executor threads = {}) noexcept
     std::byte* out = memory->data();
     if constexpr (affine_format<F>) {
         const auto fill = find_kernel<op::fill_panel, F>();
-        const std::size_t panel_bytes = panel::bytes(panel::rows, w.cols(), F::parts);
+        const std::size_t panel_bytes = panel::bytes<F>(panel::rows, w.cols());
         const status filled = detail::for_ranges(threads, w.rows(), panel::rows, [&](std::size_t first, std::size_t last) {
             for (std::size_t r = first; r < last; r += panel::rows) {
                 const std::size_t here = (std::min)(panel::rows, last - r);
-                fill(w.data() + r * w.stride(), here, w.cols(), 0, divide_up(w.cols(), panel::run) * panel::run, out + r / panel::rows * panel_bytes);
+                fill(w.data() + r * w.stride(), here, w.cols(), out + r / panel::rows * panel_bytes);
             }
         });
         if (!filled) return filled;

@@ -1,10 +1,16 @@
 // Memory that kernels like: 64-byte aligned, move-only, and a failed allocation is a value.
 #pragma once
 
+#include <cerrno>
 #include <cstddef>
+#include <cstdint>
 #include <new>
 #include <span>
 #include <utility>
+
+#if defined(__linux__)
+#include <sys/mman.h>
+#endif
 
 #include "nibble/base/config.hpp"
 #include "nibble/base/result.hpp"
@@ -36,6 +42,7 @@ public:
         buffer.data_ = static_cast<std::byte*>(::operator new(size, std::align_val_t(alignment), std::nothrow));
         if (buffer.data_ == nullptr) return errc::out_of_memory;
         buffer.size_ = size;
+        prefer_large_pages(buffer.data_, size);
         return result<aligned_buffer>(std::move(buffer));
     }
 
@@ -53,6 +60,18 @@ public:
     NIBBLE_INLINE float* floats() noexcept { return reinterpret_cast<float*>(data_); }
 
 private:
+    /// A hint, for what no cache holds: weights in pages of 4 kB are read 1.2 to 1.5 times as slowly, and written for the first time too.
+    NIBBLE_INLINE static void prefer_large_pages([[maybe_unused]] std::byte* data, [[maybe_unused]] std::size_t size) noexcept {
+#if defined(MADV_HUGEPAGE)
+        constexpr std::size_t page = std::size_t{1} << 21;
+        const std::size_t skipped = (page - reinterpret_cast<std::uintptr_t>(data) % page) % page;
+        if (size < skipped + page) return;
+        const int before = errno;
+        (void)::madvise(data + skipped, (size - skipped) / page * page, MADV_HUGEPAGE);  // a system without large pages refuses, which is fine
+        errno = before;
+#endif
+    }
+
     std::byte* data_ = nullptr;
     std::size_t size_ = 0;
 };

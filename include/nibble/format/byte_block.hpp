@@ -9,6 +9,7 @@
 #include "nibble/format/best/scale.hpp"
 #include "nibble/format/encode.hpp"
 #include "nibble/format/layout.hpp"
+#include "nibble/format/panel_form.hpp"
 #include "nibble/format/search/magnitude.hpp"
 
 NIBBLE_EXACT_BEGIN
@@ -47,6 +48,7 @@ struct byte_block {
 
     static constexpr int code_bits = 8;
     static constexpr std::size_t parts = 1;
+    static constexpr panel_form panels{128, factor_form::halves};
     NIBBLE_INLINE static void affine(const block& packed, std::size_t, std::uint8_t (&codes)[32], float (&scale)[1], float (&offset)[1]) noexcept {
         scale[0] = float16_to_float(packed.scale.get());
         offset[0] = -128.0f * scale[0];

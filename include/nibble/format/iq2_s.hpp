@@ -8,6 +8,7 @@
 #include "nibble/format/best/points.hpp"
 #include "nibble/format/codebook/layout.hpp"
 #include "nibble/format/encode.hpp"
+#include "nibble/format/panel_form.hpp"
 #include "nibble/format/q8_k.hpp"
 #include "nibble/format/search/codebook.hpp"
 #include "nibble/format/search/odd_codes.hpp"
@@ -46,6 +47,7 @@ struct iq2_s {
 
     static constexpr int code_bits = 7;
     static constexpr std::size_t parts = 2;
+    static constexpr panel_form panels = panels_of_magnitudes(43, factor_form::multiples, iq2_s_book::values);
     NIBBLE_INLINE static void affine(const block& packed, std::size_t group, std::uint8_t (&codes)[32], float (&scale)[2], float (&offset)[2]) noexcept {
         for (std::size_t part = 0; part < 2; ++part) {
             scale[part] = sub_scale(packed, 2 * group + part);

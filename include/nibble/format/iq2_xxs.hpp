@@ -8,6 +8,7 @@
 #include "nibble/format/best/points.hpp"
 #include "nibble/format/codebook/layout.hpp"
 #include "nibble/format/encode.hpp"
+#include "nibble/format/panel_form.hpp"
 #include "nibble/format/q8_k.hpp"
 #include "nibble/format/search/codebook.hpp"
 #include "nibble/format/search/odd_codes.hpp"
@@ -48,6 +49,7 @@ struct iq2_xxs {
 
     static constexpr int code_bits = 7;
     static constexpr std::size_t parts = 1;
+    static constexpr panel_form panels = panels_of_magnitudes(43, factor_form::multiples, iq2_xxs_book::values);
     NIBBLE_INLINE static void affine(const block& packed, std::size_t group, std::uint8_t (&codes)[32], float (&scale)[1], float (&offset)[1]) noexcept {
         scale[0] = sub_scale(packed, group);
         offset[0] = -43.0f * scale[0];

@@ -8,6 +8,7 @@
 #include "nibble/format/best/points.hpp"
 #include "nibble/format/codebook/layout.hpp"
 #include "nibble/format/encode.hpp"
+#include "nibble/format/panel_form.hpp"
 #include "nibble/format/q8_k.hpp"
 #include "nibble/format/search/codebook.hpp"
 #include "nibble/format/search/odd_codes.hpp"
@@ -44,6 +45,7 @@ struct iq3_xxs {
 
     static constexpr int code_bits = 6;  // all levels are even, and codes are their halves
     static constexpr std::size_t parts = 1;
+    static constexpr panel_form panels = panels_of_magnitudes(31, factor_form::multiples, iq3_xxs_book::values, 2);
     NIBBLE_INLINE static void affine(const block& packed, std::size_t group, std::uint8_t (&codes)[32], float (&scale)[1], float (&offset)[1]) noexcept {
         scale[0] = 2.0f * sub_scale(packed, group);
         offset[0] = -31.0f * scale[0];

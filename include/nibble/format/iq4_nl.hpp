@@ -9,6 +9,7 @@
 #include "nibble/format/encode.hpp"
 #include "nibble/format/layout.hpp"
 #include "nibble/format/levels.hpp"
+#include "nibble/format/panel_form.hpp"
 #include "nibble/format/q8_0.hpp"
 #include "nibble/format/search/levels.hpp"
 #include "nibble/format/split_codes.hpp"
@@ -44,6 +45,7 @@ struct iq4_nl : level_search<iq4_levels> {
 
     static constexpr int code_bits = 8;
     static constexpr std::size_t parts = 1;
+    static constexpr panel_form panels = panels_of_levels(levels::zero, factor_form::halves, levels::values);
     NIBBLE_INLINE static void affine(const block& packed, std::size_t, std::uint8_t (&codes)[32], float (&scale)[1],
                                      float (&offset)[1]) noexcept {
         scale[0] = float16_to_float(packed.scale.get());

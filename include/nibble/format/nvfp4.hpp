@@ -9,6 +9,7 @@
 #include "nibble/format/encode.hpp"
 #include "nibble/format/layout.hpp"
 #include "nibble/format/levels.hpp"
+#include "nibble/format/panel_form.hpp"
 #include "nibble/format/q8_0.hpp"
 #include "nibble/format/search/e2m1.hpp"
 #include "nibble/format/search/magnitude.hpp"
@@ -46,6 +47,7 @@ struct nvfp4 {
 
     static constexpr int code_bits = 5;
     static constexpr std::size_t parts = 2;
+    static constexpr panel_form panels = panels_of_levels(levels::zero, factor_form::halves, levels::values);
     NIBBLE_INLINE static void affine(const block& packed, std::size_t group, std::uint8_t (&codes)[32], float (&scale)[2],
                                      float (&offset)[2]) noexcept {
         for (std::size_t part = 0; part < 2; ++part) {

@@ -9,6 +9,7 @@
 #include "nibble/format/best/sub_lines.hpp"
 #include "nibble/format/encode.hpp"
 #include "nibble/format/layout.hpp"
+#include "nibble/format/panel_form.hpp"
 #include "nibble/format/search/sub_scales.hpp"
 #include "nibble/format/search/with_offset.hpp"
 #include "nibble/format/stacked_codes.hpp"
@@ -81,6 +82,7 @@ struct offset_super_block {
 
     static constexpr int code_bits = Bits;
     static constexpr std::size_t parts = 32 / length;
+    static constexpr panel_form panels{-1, factor_form::multiples};
     NIBBLE_INLINE static void affine(const block& packed, std::size_t group, std::uint8_t (&codes)[32], float (&scale)[parts],
                                      float (&offset)[parts]) noexcept {
         for (std::size_t part = 0; part < parts; ++part) {

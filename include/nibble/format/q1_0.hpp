@@ -8,6 +8,7 @@
 #include "nibble/format/best/scale.hpp"
 #include "nibble/format/encode.hpp"
 #include "nibble/format/layout.hpp"
+#include "nibble/format/panel_form.hpp"
 #include "nibble/format/q8_0.hpp"
 
 NIBBLE_EXACT_BEGIN
@@ -37,6 +38,7 @@ struct q1_0 {
 
     static constexpr int code_bits = 2;
     static constexpr std::size_t parts = 1;
+    static constexpr panel_form panels{1, factor_form::halves};
     NIBBLE_INLINE static void affine(const block& packed, std::size_t group, std::uint8_t (&codes)[32], float (&scale)[1], float (&offset)[1]) noexcept {
         scale[0] = float16_to_float(packed.scale.get());
         offset[0] = -scale[0];

@@ -8,6 +8,7 @@
 #include "nibble/format/best/sub_scales.hpp"
 #include "nibble/format/encode.hpp"
 #include "nibble/format/layout.hpp"
+#include "nibble/format/panel_form.hpp"
 #include "nibble/format/q8_k.hpp"
 #include "nibble/format/search/descent.hpp"
 #include "nibble/format/search/symmetric.hpp"
@@ -47,6 +48,7 @@ struct q3_k {
 
     static constexpr int code_bits = 3;
     static constexpr std::size_t parts = 2;
+    static constexpr panel_form panels{4, factor_form::multiples};
     NIBBLE_INLINE static void affine(const block& packed, std::size_t group, std::uint8_t (&codes)[32], float (&scale)[2], float (&offset)[2]) noexcept {
         for (std::size_t part = 0; part < 2; ++part) {
             scale[part] = sub_scale(packed, 2 * group + part);

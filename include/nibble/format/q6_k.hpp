@@ -8,6 +8,7 @@
 #include "nibble/format/best/sub_scales.hpp"
 #include "nibble/format/encode.hpp"
 #include "nibble/format/layout.hpp"
+#include "nibble/format/panel_form.hpp"
 #include "nibble/format/q8_k.hpp"
 #include "nibble/format/search/symmetric.hpp"
 #include "nibble/format/stacked_codes.hpp"
@@ -53,6 +54,7 @@ struct q6_k {
 
     static constexpr int code_bits = 6;
     static constexpr std::size_t parts = 2;
+    static constexpr panel_form panels{32, factor_form::multiples};
     NIBBLE_INLINE static void affine(const block& packed, std::size_t group, std::uint8_t (&codes)[32], float (&scale)[2], float (&offset)[2]) noexcept {
         for (std::size_t part = 0; part < 2; ++part) {
             const auto sub_scale = static_cast<std::int8_t>(packed.sub_scales[2 * group + part]);

@@ -10,6 +10,7 @@
 #include "nibble/format/best/scale.hpp"
 #include "nibble/format/encode.hpp"
 #include "nibble/format/layout.hpp"
+#include "nibble/format/panel_form.hpp"
 #include "nibble/format/search/magnitude.hpp"
 #include "nibble/format/search/symmetric.hpp"
 #include "nibble/format/search/with_offset.hpp"
@@ -65,6 +66,7 @@ struct centered_block : detail::weighted_by_row {
 
     static constexpr int code_bits = Bits;
     static constexpr std::size_t parts = 1;
+    static constexpr panel_form panels{middle, factor_form::halves};
     NIBBLE_INLINE static void affine(const block& packed, std::size_t, std::uint8_t (&codes)[32], float (&scale)[1], float (&offset)[1]) noexcept {
         scale[0] = float16_to_float(packed.scale.get());
         offset[0] = -static_cast<float>(middle) * scale[0];
@@ -162,6 +164,7 @@ struct shifted_block : detail::weighted_by_row {
 
     static constexpr int code_bits = Bits;
     static constexpr std::size_t parts = 1;
+    static constexpr panel_form panels{-1, factor_form::halves};
     NIBBLE_INLINE static void affine(const block& packed, std::size_t, std::uint8_t (&codes)[32], float (&scale)[1], float (&offset)[1]) noexcept {
         scale[0] = float16_to_float(packed.scale.get());
         offset[0] = float16_to_float(packed.offset.get());

@@ -65,14 +65,16 @@ struct linear {
     static constexpr std::size_t row_step = 16;
 };
 
-/// Products with panels (kernel/panel.hpp) instead of packed rows; takes the workspace that op::linear of the same level prepares.
+/// Products with panels (kernel/panel.hpp) instead of packed rows.
 struct panel_linear {
     struct entry {
         /// As op::linear's. `panels` holds the panels of `rows` rows.
+        std::size_t (*workspace)(std::size_t count, std::size_t cols) noexcept;
+        void (*prepare)(const float* x, std::size_t first, std::size_t last, std::size_t count, std::size_t cols, std::byte* workspace) noexcept;
         void (*run)(const std::byte* panels, std::size_t rows, std::size_t cols, const std::byte* workspace, std::size_t count, float* y,
                     std::size_t stride) noexcept;
-        /// Float rows from which on panels are worth reading; packed rows, which are smaller, serve fewer.
-        std::size_t from = 1;
+        /// Float rows up to which panels serve better than packed rows.
+        std::size_t most = static_cast<std::size_t>(-1);
     };
 };
 
@@ -85,10 +87,8 @@ struct dot {
 
 /// Packed rows to one panel.
 struct fill_panel {
-    /// @param rows  1 .. 16 packed rows
-    /// @param first first column, a multiple of 256
-    /// @param last  end of the columns, a multiple of 256; what lies past `cols` becomes zeros
-    using entry = void (*)(const std::byte* packed, std::size_t rows, std::size_t cols, std::size_t first, std::size_t last, std::byte* panel) noexcept;
+    /// @param rows 1 .. 16 packed rows
+    using entry = void (*)(const std::byte* packed, std::size_t rows, std::size_t cols, std::byte* panel) noexcept;
 };
 
 /// The largest magnitude of a range of floats, as the bits of a float: at least 0x7F800000 if there is a NaN or an infinity.

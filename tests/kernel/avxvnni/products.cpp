@@ -1,7 +1,6 @@
-// The products of the avxvnni level for every format: odd sizes, tails, unaligned rows, 1 to 31 float rows, packed rows and panels, within the
-// bound that gemm documents. Kernels are called directly, because vex_as_evex.sh runs them on machines that do not have the level.
+// The products of the avxvnni level for every format: odd sizes, tails, unaligned rows, 1 to 31 float rows, packed rows, within the bound
+// that gemm documents; panels are AVX2's. Kernels are called directly, because vex_as_evex.sh runs them on machines that do not have the level.
 // usage: products    exit codes: 0 passed, 1 failed, 77 this machine cannot run the program
-#include <algorithm>
 #include <cstdio>
 #include <nibble/nibble.hpp>
 #include <vector>
@@ -24,7 +23,7 @@ struct operands {
 };
 
 template <class F>
-void check(const operands& o, std::size_t count, const char* what, auto&& run) {
+void check(const operands& o, std::size_t count, auto&& run) {
     const auto& entry = nibble::kernel<op::linear, F, isa::avxvnni>::entry;
     std::vector<std::byte> memory(entry.workspace(count, o.cols) + 64);
     std::byte* workspace = memory.data() + 64 - reinterpret_cast<std::uintptr_t>(memory.data()) % 64;
@@ -41,8 +40,8 @@ void check(const operands& o, std::size_t count, const char* what, auto&& run) {
         for (std::size_t r = o.rows; r < stride; ++r) kept = kept && y[i * stride + r] == -1.0f;
         if (worst <= 1.0 && kept) continue;
         ++failures;
-        std::printf("FAILED: %s, %s, %zu x %zu, float row %zu of %zu: %.2f of the bound%s\n", std::string(F::name).c_str(), what, o.rows, o.cols, i,
-                    count, worst, kept ? "" : ", writes past the end");
+        std::printf("FAILED: %s, %zu x %zu, float row %zu of %zu: %.2f of the bound%s\n", std::string(F::name).c_str(), o.rows, o.cols, i, count, worst,
+                    kept ? "" : ", writes past the end");
     }
 }
 
@@ -64,24 +63,10 @@ void check(std::size_t rows, std::size_t cols) {
         for (std::size_t r = 0; r < rows; ++r) o.expected.push_back(support::multiply<F>(&o.decoded[r * cols], &o.x[i * cols], cols));
     }
 
-    const std::size_t panel_bytes = nibble::panel::bytes(nibble::panel::rows, cols, F::parts);
-    std::vector<std::byte> panel_memory(nibble::panel::bytes(rows, cols, F::parts) + 64);
-    std::byte* panels = panel_memory.data() + 64 - reinterpret_cast<std::uintptr_t>(panel_memory.data()) % 64;
-    for (std::size_t r = 0; r < rows; r += nibble::panel::rows) {
-        const std::size_t here = std::min(nibble::panel::rows, rows - r), end = nibble::divide_up(cols, nibble::panel::run) * nibble::panel::run;
-        nibble::kernel<op::fill_panel, F, isa::avxvnni>::entry(packed + r * nibble::row_bytes<F>(cols), here, cols, 0, end,
-                                                               panels + r / nibble::panel::rows * panel_bytes);
-    }
-
     const auto& linear = nibble::kernel<op::linear, F, isa::avxvnni>::entry;
-    const auto& panel_linear = nibble::kernel<op::panel_linear, F, isa::avxvnni>::entry;
     for (std::size_t count = 1; count <= most; count += count < 20 ? 1 : 11) {
-        check<F>(o, count, "packed rows", [&](const std::byte* workspace, float* y, std::size_t stride) {
+        check<F>(o, count, [&](const std::byte* workspace, float* y, std::size_t stride) {
             linear.run(packed, rows, cols, workspace, count, y, stride);
-        });
-        if (count <= nibble::avxvnni::few<F>) continue;  // another workspace
-        check<F>(o, count, "panels", [&](const std::byte* workspace, float* y, std::size_t stride) {
-            panel_linear.run(panels, rows, cols, workspace, count, y, stride);
         });
     }
 }

@@ -66,6 +66,7 @@ struct iq1_book : ternary_book {
     static constexpr std::size_t size = 2048, chunks = 42913;
     static constexpr int shells = 3;
     static constexpr std::int8_t values[3] = {-1, 0, 1};
+    static constexpr std::int8_t shifted_eighths[3] = {1, 7, 9};  ///< magnitudes of 8 * value + 1 and 8 * value - 1
     static constexpr const auto& members = detail::iq1_s_members;
 };
 struct iq3_xxs_book : octal_book {

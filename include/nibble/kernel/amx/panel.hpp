@@ -103,14 +103,21 @@ NIBBLE_INLINE void multiply(std::size_t rows, std::size_t cols, const std::byte*
 
 template <affine_format F>
 struct kernel<op::panel_linear, F, isa::amx> {
+    static std::size_t workspace(std::size_t count, std::size_t cols) noexcept {
+        return count < amx::from ? few.workspace(count, cols) : amx::workspace(count, cols);
+    }
+    static void prepare(const float* x, std::size_t first, std::size_t last, std::size_t count, std::size_t cols, std::byte* out) noexcept {
+        if (count < amx::from) few.prepare(x, first, last, count, cols, out);
+        else amx::prepare(x, first, last, count, cols, out);
+    }
     /// For amx::from float rows or more.
     template <class Tiles>
     static void run_with(const std::byte* panels, std::size_t rows, std::size_t cols, const std::byte* workspace, std::size_t count, float* y,
                          std::size_t stride) noexcept {
-        const std::size_t panel_bytes = panel::bytes(panel::rows, cols, F::parts);
+        const std::size_t panel_bytes = panel::bytes<F>(panel::rows, cols);
         amx::multiply<Tiles>(rows, cols, workspace, count, y, stride,
                              [=](std::size_t r, std::size_t here, std::size_t first, std::size_t runs, amx::strip& out) NIBBLE_LAMBDA_INLINE {
-                                 amx::fill_from_panels<F::parts>(panels + r / panel::rows * panel_bytes, here, cols, first, runs, out);
+                                 amx::fill_from_panels<F>(panels + r / panel::rows * panel_bytes, here, cols, first, runs, out);
                              });
     }
     static void run(const std::byte* panels, std::size_t rows, std::size_t cols, const std::byte* workspace, std::size_t count, float* y,
@@ -123,7 +130,7 @@ private:
     static constexpr op::panel_linear::entry few = kernel<op::panel_linear, F, isa::avx512>::entry;
 
 public:
-    static constexpr op::panel_linear::entry entry{&run, few.from};
+    static constexpr op::panel_linear::entry entry{&workspace, &prepare, &run};
 };
 
 NIBBLE_BASELINE_END

@@ -64,23 +64,26 @@ template <class F>
         for (std::size_t k = 0; k < runs; ++k) {
             avx512::unpacked_run<factors> run;
             avx512::unpack<F>(packed + from * row_bytes<F>(cols), here, cols, first + k, run);
-            to_tiles<F::parts, avx512::decoder<F>::zero>(run.codes[0], panel::code_bytes, run.factors[0][0], factors * panel::rows, &out.tiles[half][8 * k]);
+            to_tiles<F::parts, avx512::decoder<F>::zero>(run.codes[0], panel::wide_code_bytes, run.factors[0][0], factors * panel::rows, &out.tiles[half][8 * k]);
         }
     }
 }
 
-/// The same from panels of `rows` rows. Those of all formats are alike, with scale and offset.
-template <std::size_t Parts>
+/// The same from panels of `rows` rows.
+template <class F>
 [[gnu::noinline]] void fill_from_panels(const std::byte* panels, std::size_t rows, std::size_t cols, std::size_t first, std::size_t runs, strip& out) noexcept {
-    constexpr std::size_t size = panel::group_bytes(Parts), run_bytes = panel::run / panel::group * size;
+    constexpr std::size_t size = panel::wide_group_bytes(F::parts), run_bytes = panel::order<F>::run_bytes;
     for (std::size_t half = 0; half < 2; ++half) {
         if (half * panel::rows >= rows) {
             __builtin_memset(out.tiles[half], 0, sizeof out.tiles[half]);
             return;
         }
-        const std::byte* run = panels + half * panel::bytes(panel::rows, cols, Parts) + first * run_bytes;
+        const std::byte* run = panels + half * panel::bytes<F>(panel::rows, cols) + first * run_bytes;
         for (std::size_t k = 0; k < runs; ++k, run += run_bytes) {
-            to_tiles<Parts, -1>(run, size, reinterpret_cast<const float*>(run + panel::code_bytes), size / sizeof(float), &out.tiles[half][8 * k]);
+            alignas(64) std::byte wide[panel::wide_run_bytes<F>];
+            avx512::widen_run<F>(run, wide);
+            to_tiles<F::parts, avx512::decoder<F>::zero>(wide, size, reinterpret_cast<const float*>(wide + panel::wide_code_bytes), size / sizeof(float),
+                                                         &out.tiles[half][8 * k]);
         }
     }
 }

@@ -4,6 +4,7 @@
 
 #include "nibble/kernel/avx2/gemv.hpp"
 #include "nibble/kernel/avx2/panel.hpp"
+#include "nibble/kernel/avx2/panel_linear.hpp"
 
 #if defined(NIBBLE_X86)
 NIBBLE_TARGET_BEGIN_AVX2

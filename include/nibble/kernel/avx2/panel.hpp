@@ -1,8 +1,10 @@
-// Panels with AVX2 (kernel/panel.hpp): filled from any decoder, and multiplied with all float rows, tile by tile.
+// Sixteen packed rows in the wide form of panels (kernel/panel.hpp), from any decoder: for repacking, and for products with many float rows, tile by
+// tile.
 #pragma once
 
 #include "nibble/kernel/avx2/integer_tile.hpp"
 #include "nibble/kernel/avx2/tile.hpp"
+#include "nibble/kernel/panel_run.hpp"
 #include "nibble/kernel/reference/panel.hpp"
 
 #if defined(NIBBLE_X86)
@@ -14,10 +16,6 @@ namespace avx2 {
 template <class F>
 inline constexpr std::size_t panel_cols = needs_words<F> ? 1024 : 2048;
 
-/// Panels have scales as floats. Where products stay integers for a run, packed rows serve better, whatever the number of float rows.
-template <class F>
-inline constexpr bool reads_panels = !stays_integer<F> && !scales_levels<F>;
-
 /// Codes of 8 bits, eight rows by four columns, to the int16 levels that tiles read: columns 0 and 2, then 1 and 3; each times what
 /// `multiple` has for its row, if it is not null.
 NIBBLE_INLINE void store_levels(__m256i codes, std::byte* out, const __m256i* multiple = nullptr) noexcept {
@@ -27,19 +25,6 @@ NIBBLE_INLINE void store_levels(__m256i codes, std::byte* out, const __m256i* mu
     auto* to = reinterpret_cast<__m256i*>(out);
     _mm256_store_si256(to, even);
     _mm256_store_si256(to + 2, odd);
-}
-
-/// 8-bit codes of a panel as tiles read them.
-template <class F>
-inline void widen_panel(const std::byte* panel, std::size_t groups, std::byte* out) noexcept {
-    for (std::size_t g = 0; g < groups; ++g, panel += panel::group_bytes(F::parts), out += tile_group_bytes<F>) {
-#pragma GCC unroll 1
-        for (std::size_t k = 0; k < 8; ++k) {
-#pragma GCC unroll 2
-            for (std::size_t h = 0; h < 2; ++h) store_levels(load_codes(panel + 64 * k + 32 * h), out + 128 * k + 32 * h);
-        }
-        __builtin_memcpy(out + tile_code_bytes<F>, panel + panel::code_bytes, 2 * F::parts * panel::rows * sizeof(float));
-    }
 }
 
 /// y (+)= sums, for the rows of a panel and the float rows that exist.
@@ -88,8 +73,8 @@ inline void multiply_panel(const std::byte* weights, std::size_t rows, std::size
 /// A run of eight rows, of which only the first `rows` exist: the others get scales and offsets of zero. ForTiles: as tiles read panels.
 template <class F, bool ForTiles>
 NIBBLE_INLINE void fill_half_panel(const std::byte* const (&runs)[8], std::size_t rows, std::byte* out) noexcept {
-    constexpr std::size_t parts = F::parts, code_bytes = ForTiles ? tile_code_bytes<F> : panel::code_bytes;
-    constexpr std::size_t size = ForTiles ? tile_group_bytes<F> : panel::group_bytes(parts);
+    constexpr std::size_t parts = F::parts, code_bytes = ForTiles ? tile_code_bytes<F> : panel::wide_code_bytes;
+    constexpr std::size_t size = ForTiles ? tile_group_bytes<F> : panel::wide_group_bytes(parts);
     constexpr bool scaled = ForTiles && scales_levels<F>;
     alignas(32) float factors[2 * parts][8][8];  // scales, then offsets, of each part
     alignas(32) std::int32_t multiples[8][8];
@@ -144,19 +129,25 @@ NIBBLE_INLINE void find_runs(const std::byte* packed, std::size_t first, std::si
 
 template <affine_format F>
 struct kernel<op::fill_panel, F, isa::avx2> {
-    static void run(const std::byte* packed, std::size_t rows, std::size_t cols, std::size_t first, std::size_t last, std::byte* out) noexcept {
-        constexpr std::size_t size = panel::group_bytes(F::parts);
-        for (std::size_t c = first; c < last; c += avx2::run_size, out += 8 * size) {
-            for (std::size_t half = 0; half < 2; ++half) {
-                if (8 * half >= rows) {
-                    for (std::size_t i = 32; i < 8 * size; i += 64) __builtin_memset(out + i, 0, 32);
-                    break;
-                }
-                std::byte padded[8][avx2::run_bytes<F>];
-                const std::byte* runs[8];
-                avx2::find_runs<F>(packed, 8 * half, rows, cols, c / avx2::run_size, padded, runs);
-                avx2::fill_half_panel<F, false>(runs, rows - 8 * half, out + 32 * half);
+    /// Run `index` in wide form.
+    static void widen(const std::byte* packed, std::size_t rows, std::size_t cols, std::size_t index, std::byte* wide) noexcept {
+        constexpr std::size_t size = panel::wide_group_bytes(F::parts);
+        for (std::size_t half = 0; half < 2; ++half) {
+            if (8 * half >= rows) {
+                for (std::size_t i = 32; i < panel::groups * size; i += 64) __builtin_memset(wide + i, 0, 32);
+                break;
             }
+            std::byte padded[8][avx2::run_bytes<F>];
+            const std::byte* runs[8];
+            avx2::find_runs<F>(packed, 8 * half, rows, cols, index, padded, runs);
+            avx2::fill_half_panel<F, false>(runs, rows - 8 * half, wide + 32 * half);
+        }
+    }
+    static void run(const std::byte* packed, std::size_t rows, std::size_t cols, std::byte* out) noexcept {
+        for (std::size_t i = 0; i < avx2::runs_of(cols); ++i, out += panel::order<F>::run_bytes) {
+            alignas(64) std::byte wide[panel::wide_run_bytes<F>];
+            widen(packed, rows, cols, i, wide);
+            panel::keep_run<F>(wide, out);
         }
     }
     static constexpr op::fill_panel::entry entry = &run;
@@ -186,32 +177,6 @@ struct unpacked_panel {
 };
 
 }  // namespace avx2
-
-template <affine_format F>
-struct kernel<op::panel_linear, F, isa::avx2> {
-    static void run(const std::byte* panels, std::size_t rows, std::size_t cols, const std::byte* workspace, std::size_t count, float* y,
-                    std::size_t stride) noexcept {
-        if constexpr (avx2::reads_panels<F>) {
-            constexpr std::size_t group_size = panel::group_bytes(F::parts), step = avx2::unpacked_panel<F>::runs;
-            const std::size_t runs = avx2::runs_of(cols);
-            for (std::size_t first = 0; first < runs; first += step) {
-                const std::size_t here = runs - first < step ? runs - first : step;
-                for (std::size_t r = 0; r < rows; r += panel::rows) {
-                    const std::size_t some = rows - r < panel::rows ? rows - r : panel::rows;
-                    const std::byte* weights = panels + (r / panel::rows * runs + first) * 8 * group_size;
-                    if constexpr (avx2::needs_words<F>) {
-                        avx2::unpacked_panel<F> levels;
-                        avx2::widen_panel<F>(weights, 8 * here, levels.memory);
-                        avx2::multiply_panel<F>(levels.memory, some, first, here, cols, workspace, count, y + r, stride);
-                    } else {
-                        avx2::multiply_panel<F>(weights, some, first, here, cols, workspace, count, y + r, stride);
-                    }
-                }
-            }
-        }
-    }
-    static constexpr op::panel_linear::entry entry{&run, avx2::reads_panels<F> ? avx2::panel_threshold<F> : static_cast<std::size_t>(-1)};
-};
 
 NIBBLE_BASELINE_END
 NIBBLE_TARGET_END

@@ -15,7 +15,7 @@ namespace avx2 {
 ///   [column / 4][columns 0 and 2, 1 and 3 of four][row][2]
 /// and then the panel's scales and offsets.
 template <class F>
-inline constexpr std::size_t tile_code_bytes = panel::code_bytes * sizeof(activation_code<F>);
+inline constexpr std::size_t tile_code_bytes = panel::wide_code_bytes * sizeof(activation_code<F>);
 template <class F>
 inline constexpr std::size_t tile_group_bytes = tile_code_bytes<F> + 2 * F::parts * panel::rows * sizeof(float);
 

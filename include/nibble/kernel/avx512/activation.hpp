@@ -103,9 +103,23 @@ NIBBLE_INLINE void quantize_run(const float* x, quantized_run<Parts>& out) noexc
     add_strips(out);
 }
 
-/// op::linear's workspace and prepare.
+/// Calls keep(run, i, r) for run i of float rows first .. last - 1, quantized. A run of all rows, then the next runs: what is written then stays
+/// together.
+template <class F, bool OneScale>
+NIBBLE_INLINE void for_each_run(const float* x, std::size_t first, std::size_t last, std::size_t cols, auto&& keep) noexcept {
+    for (std::size_t i = 0; i < runs_of(cols); ++i) {
+        for (std::size_t r = first; r < last; ++r) {
+            float padded[run_size];
+            quantized_run<F::parts> run;
+            quantize_run<OneScale>(avx2::floats_at(x + r * cols, cols, i, padded), run);
+            keep(run, i, r);
+        }
+    }
+}
+
+/// Workspace and prepare of products that share a register among rows: float rows in blocks, however few.
 template <class F>
-struct activation {
+struct block_activation {
     static constexpr std::size_t parts = F::parts;
 
     static std::size_t workspace(std::size_t count, std::size_t cols) noexcept { return count * activation_bytes<parts>(cols); }
@@ -119,21 +133,11 @@ private:
     template <bool OneScale>
     NIBBLE_INLINE static void prepare_as(const float* x, std::size_t first, std::size_t last, std::size_t count, std::size_t cols,
                                          std::byte* out) noexcept {
-        const std::size_t runs = runs_of(cols);
-        // A run of all rows, then the next runs: what is written then stays together.
-        for (std::size_t i = 0; i < runs; ++i) {
-            for (std::size_t r = first; r < last; ++r) {
-                float padded[run_size];
-                quantized_run<parts> run;
-                quantize_run<OneScale>(avx2::floats_at(x + r * cols, cols, i, padded), run);
-                if (count <= few) {
-                    keep<F>(run, reinterpret_cast<activation_run<parts>*>(out + r * activation_bytes<parts>(cols))[i]);
-                } else {
-                    const std::size_t full = width_for(count), at = r % full;
-                    keep_in_block(run, block_at<parts>(out, r - at, count, cols), i, at);
-                }
-            }
-        }
+        const std::size_t full = width_for(count);
+        for_each_run<F, OneScale>(x, first, last, cols, [&](const quantized_run<parts>& run, std::size_t i, std::size_t r) NIBBLE_LAMBDA_INLINE {
+            const std::size_t at = r % full;
+            keep_in_block(run, block_at<parts>(out, r - at, count, cols), i, at);
+        });
     }
 
     NIBBLE_INLINE static void keep_in_block(const quantized_run<parts>& run, const block& to, std::size_t i, std::size_t row) noexcept {
@@ -153,6 +157,21 @@ private:
             for (std::size_t p = 0; p < parts; ++p) to.sums[p * to.groups * to.width + at] = sums[p][g];
             _mm256_storeu_si256(reinterpret_cast<__m256i*>(to.codes + 32 * at), run.codes[g]);
         }
+    }
+};
+
+/// op::linear's workspace and prepare.
+template <class F>
+struct activation {
+    static constexpr std::size_t parts = F::parts;
+
+    static std::size_t workspace(std::size_t count, std::size_t cols) noexcept { return block_activation<F>::workspace(count, cols); }
+
+    static void prepare(const float* x, std::size_t first, std::size_t last, std::size_t count, std::size_t cols, std::byte* out) noexcept {
+        if (count > few) return block_activation<F>::prepare(x, first, last, count, cols, out);
+        for_each_run<F, false>(x, first, last, cols, [&](const quantized_run<parts>& run, std::size_t i, std::size_t r) NIBBLE_LAMBDA_INLINE {
+            keep<F>(run, reinterpret_cast<activation_run<parts>*>(out + r * activation_bytes<parts>(cols))[i]);
+        });
     }
 };
 

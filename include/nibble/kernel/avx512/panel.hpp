@@ -1,4 +1,4 @@
-// Panels with AVX-512 (kernel/panel.hpp): filled from any decoder, and multiplied with blocks of activations.
+// Panels with AVX-512 (kernel/panel.hpp): unpacked from any decoder, and multiplied with blocks of activations.
 //
 // A register holds four columns of sixteen rows, so that a broadcast of four activations meets sixteen rows in one vpdpbusd; the broadcast
 // is a memory operand, and no shuffle and no horizontal sum is left in the loop. With a narrow block the eight registers of a group of 32
@@ -7,15 +7,13 @@
 #pragma once
 
 #include "nibble/kernel/avx2/panel.hpp"
+#include "nibble/kernel/avx512/panel_codes.hpp"
 #include "nibble/kernel/avx512/tile.hpp"
 
 #if defined(NIBBLE_X86)
 NIBBLE_TARGET_BEGIN_AVX512
 NIBBLE_BASELINE_BEGIN
 namespace avx512 {
-
-/// How far ahead of the products panels are fetched: about six groups.
-inline constexpr std::size_t panel_ahead = 4096;
 
 /// Sixteen rows of eight 32-bit elements, `stride` bytes apart, to eight columns of sixteen, `out_stride` bytes apart.
 NIBBLE_INLINE void transpose(const std::byte* rows, std::size_t stride, std::byte* out, std::size_t out_stride) noexcept {
@@ -54,7 +52,7 @@ struct alignas(64) decoded_rows {
 /// The same by columns: codes as in a panel, and scales (then offsets) by group and part.
 template <std::size_t Factors>
 struct alignas(64) unpacked_run {
-    std::byte codes[8][panel::code_bytes];
+    std::byte codes[8][panel::wide_code_bytes];
     float factors[8][Factors][panel::rows];
 };
 
@@ -145,26 +143,14 @@ NIBBLE_INLINE void multiply_group(const __m512i (&w)[8], const __m512 (&scale)[P
     }
 }
 
-/// Adds the products of `groups` groups of sixteen rows with all float rows of a narrow block to `sums`. Codes and factors (scales, then offsets)
-/// of a group are in panel order. Panels are read from far away: what lies `Ahead` bytes after a group is fetched with it.
-template <std::size_t Parts, bool Offsets, std::size_t Ahead>
-[[gnu::noinline]] void multiply_groups(const std::byte* codes, std::size_t code_stride, const float* factors, std::size_t factor_stride,
-                                       std::size_t groups, block x, float (*sums)[panel::rows]) noexcept {
-    for (std::size_t g = 0; g < groups; ++g, codes += code_stride, factors += factor_stride) {
+/// Adds the products of a run of sixteen rows with all float rows of a narrow block to `sums`.
+/// @param group group(g, codes, scales, offsets) loads group g
+template <std::size_t Parts, bool Offsets, class Group>
+NIBBLE_INLINE void multiply_groups(Group&& group, block x, float (*sums)[panel::rows]) noexcept {
+    for (std::size_t g = 0; g < panel::groups; ++g) {
         __m512i w[8];
         __m512 s[Parts], o[Parts];
-        if constexpr (Ahead != 0) {
-            for (std::size_t line = 0; line < panel::group_bytes(Parts); line += 64) {
-                _mm_prefetch(reinterpret_cast<const char*>(codes) + Ahead + line, _MM_HINT_T0);
-            }
-        }
-#pragma GCC unroll 8
-        for (int k = 0; k < 8; ++k) w[k] = _mm512_load_si512(codes + 64 * k);
-#pragma GCC unroll 2
-        for (std::size_t p = 0; p < Parts; ++p) {
-            s[p] = _mm512_load_ps(factors + p * panel::rows);
-            o[p] = Offsets ? _mm512_load_ps(factors + (Parts + p) * panel::rows) : s[p];
-        }
+        group(g, w, s, o);
         std::size_t c = 0;
 #pragma GCC unroll 1
         for (; c + 4 <= x.width; c += 4) multiply_group<Parts, Offsets, 4>(w, s, o, x, c, sums);
@@ -174,6 +160,107 @@ template <std::size_t Parts, bool Offsets, std::size_t Ahead>
         x.sums += x.width;
         x.codes += 32 * x.width;
     }
+}
+/// The same for an unpacked run.
+template <std::size_t Parts, bool Offsets>
+[[gnu::noinline]] void multiply_unpacked(run_at_hand from, block x, float (*sums)[panel::rows]) noexcept {
+    multiply_groups<Parts, Offsets>(
+        [&](std::size_t g, __m512i (&w)[8], __m512 (&s)[Parts], __m512 (&o)[Parts]) NIBBLE_LAMBDA_INLINE {
+#pragma GCC unroll 8
+            for (int k = 0; k < 8; ++k) w[k] = _mm512_load_si512(from.codes + g * from.code_stride + 64 * k);
+            const float* factors = from.factors + g * from.factor_stride;
+#pragma GCC unroll 2
+            for (std::size_t p = 0; p < Parts; ++p) {
+                s[p] = _mm512_load_ps(factors + p * panel::rows);
+                o[p] = Offsets ? _mm512_load_ps(factors + (Parts + p) * panel::rows) : s[p];
+            }
+        },
+        x, sums);
+}
+/// The same for a run of a panel.
+template <class F>
+[[gnu::noinline]] void multiply_run(const std::byte* run, block x, float (*sums)[panel::rows]) noexcept {
+    using order = panel::order<F>;
+    constexpr std::size_t parts = F::parts;
+    multiply_groups<parts, order::has_offsets>(
+        [&](std::size_t g, __m512i (&w)[8], __m512 (&s)[parts], __m512 (&o)[parts]) NIBBLE_LAMBDA_INLINE {
+            fetch_ahead<F>(run, g);
+            load_panel_codes<F>(run + g * order::group_bytes, w);
+#pragma GCC unroll 2
+            for (std::size_t p = 0; p < parts; ++p) {
+                s[p] = _mm512_mul_ps(panel_factors<F>(run, 0, g, p), panel_units<F>(run, 0));
+                o[p] = order::has_offsets ? _mm512_mul_ps(panel_factors<F>(run, 1, g, p), panel_units<F>(run, 1)) : s[p];
+            }
+        },
+        x, sums);
+}
+
+/// Products of sixteen rows with 1 to 4 float rows, whose sums stay in registers.
+template <class F, int Count>
+[[gnu::noinline]] void multiply_panel(const std::byte* panel, std::size_t runs, block x, __m512 (&sums)[4]) noexcept {
+    using order = panel::order<F>;
+    constexpr std::size_t parts = F::parts;
+    constexpr int steps = 8 / static_cast<int>(parts), chains = Count == 1 ? 2 : 1;
+    const std::size_t part_stride = x.groups * Count;
+    __m512 total[Count];
+#pragma GCC unroll 4
+    for (int c = 0; c < Count; ++c) total[c] = _mm512_setzero_ps();
+    for (std::size_t i = 0; i < runs; ++i, panel += order::run_bytes) {
+        __m512 scaled[Count], shifted[Count];  // in units of scales and of offsets
+#pragma GCC unroll 4
+        for (int c = 0; c < Count; ++c) scaled[c] = shifted[c] = _mm512_setzero_ps();
+#pragma GCC unroll 1
+        for (std::size_t g = 0; g < panel::groups; ++g) {
+            __m512i w[8];
+            // A single float row is left to the core's own prefetchers where it passes quickly: they then are ahead enough.
+            if constexpr (Count > 1 || parts == 2 || panel::index_bits<F> > 5) fetch_ahead<F>(panel, g);
+            load_panel_codes<F>(panel + g * order::group_bytes, w);
+#pragma GCC unroll 2
+            for (int p = 0; p < static_cast<int>(parts); ++p) {
+                const std::int32_t* start = x.sums + static_cast<std::size_t>(p) * part_stride;
+                __m512i sum[Count][2];
+#pragma GCC unroll 4
+                for (int c = 0; c < Count; ++c) {
+                    sum[c][0] = order::has_offsets ? _mm512_setzero_si512() : _mm512_set1_epi32(start[c]);
+                    if constexpr (chains == 2) sum[c][1] = _mm512_setzero_si512();
+                }
+#pragma GCC unroll 8
+                for (int k = p * steps; k < (p + 1) * steps; ++k) {
+#pragma GCC unroll 4
+                    for (int c = 0; c < Count; ++c) {
+                        std::int32_t four;
+                        __builtin_memcpy(&four, x.codes + 32 * c + 4 * k, 4);
+                        sum[c][k % chains] = _mm512_dpbusd_epi32(sum[c][k % chains], w[k], _mm512_set1_epi32(four));
+                    }
+                }
+                const __m512 scale = panel_factors<F>(panel, 0, g, static_cast<std::size_t>(p));
+#pragma GCC unroll 4
+                for (int c = 0; c < Count; ++c) {
+                    const __m512i all = chains == 2 ? _mm512_add_epi32(sum[c][0], sum[c][1]) : sum[c][0];
+                    scaled[c] = _mm512_fmadd_ps(_mm512_cvtepi32_ps(all), _mm512_mul_ps(scale, _mm512_set1_ps(x.scales[c])), scaled[c]);
+                }
+                if constexpr (order::has_offsets) {
+                    const __m512 offset = panel_factors<F>(panel, 1, g, static_cast<std::size_t>(p));
+#pragma GCC unroll 4
+                    for (int c = 0; c < Count; ++c) {
+                        float code_sum;
+                        __builtin_memcpy(&code_sum, start + c, 4);
+                        shifted[c] = _mm512_fmadd_ps(offset, _mm512_set1_ps(code_sum), shifted[c]);
+                    }
+                }
+            }
+            x.scales += Count;
+            x.sums += Count;
+            x.codes += 32 * Count;
+        }
+#pragma GCC unroll 4
+        for (int c = 0; c < Count; ++c) {
+            total[c] = _mm512_fmadd_ps(scaled[c], panel_units<F>(panel, 0), total[c]);
+            if constexpr (order::has_offsets) total[c] = _mm512_fmadd_ps(shifted[c], panel_units<F>(panel, 1), total[c]);
+        }
+    }
+#pragma GCC unroll 4
+    for (int c = 0; c < Count; ++c) sums[c] = total[c];
 }
 
 /// Stores the sums of `rows` rows.
@@ -188,30 +275,47 @@ template <affine_format F>
 struct kernel<op::panel_linear, F, isa::avx512> {
     static void run(const std::byte* panels, std::size_t rows, std::size_t cols, const std::byte* workspace, std::size_t count, float* y,
                     std::size_t stride) noexcept {
-        constexpr std::size_t parts = F::parts, size = panel::group_bytes(parts);
-        const std::size_t groups = 8 * avx512::runs_of(cols);
+        constexpr std::size_t size = panel::order<F>::run_bytes;
+        const std::size_t runs = avx512::runs_of(cols);
         alignas(64) float sums[avx512::widest][panel::rows];
         for (std::size_t i = 0; i < count; i += avx512::width_for(count)) {
-            const avx512::block x = avx512::block_at<parts>(workspace, i, count, cols);
-            const std::byte* panel = panels;
-            for (std::size_t r = 0; r < rows; r += panel::rows, panel += groups * size) {
-                __builtin_memset(sums, 0, x.width * sizeof sums[0]);
-                if (x.wide()) {
-                    const std::byte* run = panel;
-                    for (std::size_t k = 0; k < groups / 8; ++k, run += 8 * size) {
-                        const auto* factors = reinterpret_cast<const float*>(run + panel::code_bytes);
-                        avx512::multiply_tiles<F>({run, size, factors, size / sizeof(float)}, x.after(k * x.width), sums);
-                    }
+            const avx512::block all = avx512::block_at<F::parts>(workspace, i, count, cols);
+            for (std::size_t r = 0; r < rows; r += panel::rows) {
+                const std::size_t here = rows - r < panel::rows ? rows - r : panel::rows;
+                const std::byte* panel = panels + r / panel::rows * runs * size;
+                if (all.width <= 4) {
+                    multiply_few(panel, runs, all, sums);
                 } else {
-                    constexpr bool offsets = avx512::decoder<F>::zero < 0;
-                    const auto* factors = reinterpret_cast<const float*>(panel + panel::code_bytes);
-                    avx512::multiply_groups<parts, offsets, avx512::panel_ahead>(panel, size, factors, size / sizeof(float), groups, x, sums);
+                    __builtin_memset(sums, 0, all.width * sizeof sums[0]);
+                    avx512::block x = all;
+                    for (std::size_t k = 0; k < runs; ++k, x = x.after(x.width)) {
+                        if (x.wide()) multiply_wide(panel + k * size, x, sums);
+                        else avx512::multiply_run<F>(panel + k * size, x, sums);
+                    }
                 }
-                avx512::store_sums(sums, x.width, rows - r < panel::rows ? rows - r : panel::rows, y + i * stride + r, stride);
+                avx512::store_sums(sums, all.width, here, y + i * stride + r, stride);
             }
         }
     }
-    static constexpr op::panel_linear::entry entry{&run, avx512::few + 1};
+    static constexpr op::panel_linear::entry entry{&avx512::block_activation<F>::workspace, &avx512::block_activation<F>::prepare, &run};
+
+private:
+    NIBBLE_INLINE static void multiply_few(const std::byte* panel, std::size_t runs, avx512::block x, float (*sums)[panel::rows]) noexcept {
+        __m512 found[4];
+        switch (x.width) {
+            case 1: avx512::multiply_panel<F, 1>(panel, runs, x, found); break;
+            case 2: avx512::multiply_panel<F, 2>(panel, runs, x, found); break;
+            case 3: avx512::multiply_panel<F, 3>(panel, runs, x, found); break;
+            default: avx512::multiply_panel<F, 4>(panel, runs, x, found); break;
+        }
+        for (std::size_t c = 0; c < x.width; ++c) _mm512_store_ps(sums[c], found[c]);
+    }
+    static void multiply_wide(const std::byte* run, avx512::block x, float (*sums)[panel::rows]) noexcept {
+        constexpr std::size_t size = panel::wide_group_bytes(F::parts);
+        alignas(64) std::byte wide[panel::wide_run_bytes<F>];
+        avx512::widen_run<F>(run, wide);
+        avx512::multiply_tiles<F>({wide, size, reinterpret_cast<const float*>(wide + panel::wide_code_bytes), size / sizeof(float)}, x, sums);
+    }
 };
 
 NIBBLE_BASELINE_END

@@ -39,12 +39,12 @@ NIBBLE_INLINE void multiply_part(const std::byte* weights, const activation_tile
 template <std::size_t Parts, bool Offsets, int Width>
 [[gnu::noinline]] void multiply_tile(const std::byte* weights, const activation_tile<Parts, Width>* x, std::size_t groups,
                                      avx2::tile_sums<Width>& sums) noexcept {
-    for (std::size_t g = 0; g < groups; ++g, weights += panel::group_bytes(Parts), ++x) {
+    for (std::size_t g = 0; g < groups; ++g, weights += panel::wide_group_bytes(Parts), ++x) {
 #pragma GCC unroll 1
         for (std::size_t part = 0; part < Parts; ++part) {
             avx2::tile_registers<Width> total;
             multiply_part<Parts, Offsets, Width>(weights, *x, part, total);
-            const auto* scale = reinterpret_cast<const float*>(weights + panel::code_bytes) + part * panel::rows;
+            const auto* scale = reinterpret_cast<const float*>(weights + panel::wide_code_bytes) + part * panel::rows;
             const auto* offset = scale + Parts * panel::rows;
 #pragma GCC unroll 6
             for (int c = 0; c < Width; ++c) {

@@ -3,7 +3,7 @@
 #pragma once
 
 #include "nibble/kernel/neon/decode.hpp"
-#include "nibble/kernel/panel.hpp"
+#include "nibble/kernel/neon/panel_codes.hpp"
 #include "nibble/kernel/reference/panel.hpp"
 
 #if defined(NIBBLE_ARM64)
@@ -125,28 +125,32 @@ inline void multiply_row(const std::byte* row, std::size_t cols, const std::byte
     for (std::size_t c = 0; c < Cols; ++c) y[(first + c) * stride] = vaddvq_f32(sum_f32x4[c]) + offsets[c];
 }
 
-/// Four rows of a panel (their codes are 16 bytes of each 64) by one float row.
+/// Rows row .. row + 3 of a panel by one float row.
 template <class F>
-inline float32x4_t multiply_quad(const std::byte* panel, std::size_t groups, std::size_t quad, const activation<F::parts>& x) noexcept {
-    constexpr std::size_t parts = F::parts, steps = 8 / parts, size = panel::group_bytes(parts);
+inline float32x4_t multiply_quad(const std::byte* panel, std::size_t runs, std::size_t row, const activation<F::parts>& x) noexcept {
+    using order = panel::order<F>;
+    constexpr std::size_t parts = F::parts, steps = 8 / parts;
     float32x4_t sum_f32x4 = vdupq_n_f32(0.0f);
-    for (std::size_t g = 0; g < groups; ++g, panel += size) {
-        const auto* scales = reinterpret_cast<const float*>(panel + panel::code_bytes) + 4 * quad;
+    for (std::size_t i = 0; i < runs * panel::groups; ++i) {
+        const std::byte* run = panel + i / panel::groups * order::run_bytes;
+        const std::size_t g = i % panel::groups;
         for (std::size_t part = 0; part < parts; ++part) {
             int32x4_t low = vdupq_n_s32(0), high = low;
             for (std::size_t k = part * steps; k < (part + 1) * steps; ++k) {
                 std::int32_t four;
-                __builtin_memcpy(&four, x.codes + 32 * g + 4 * k, 4);
+                __builtin_memcpy(&four, x.codes + 32 * i + 4 * k, 4);
                 const int8x8_t activations = vreinterpret_s8_s32(vdup_n_s32(four));
-                const int8x16_t codes = as_signed<F::code_bits>(load_u8x16(panel + 64 * k + 16 * quad));
+                const int8x16_t codes = as_signed<F::code_bits>(panel_codes<F>(run + g * order::group_bytes, k, row));
                 low = vpadalq_s16(low, vmull_s8(vget_low_s8(codes), activations));
                 high = vpadalq_s16(high, vmull_s8(vget_high_s8(codes), activations));
             }
-            const float32x4_t scale = vld1q_f32(scales + part * panel::rows);
-            float32x4_t offset = vld1q_f32(scales + (parts + part) * panel::rows);
+            const float32x4_t scale = panel_factors<F>(run, 0, g, part, row);
+            float32x4_t offset;
+            if constexpr (order::has_offsets) offset = panel_factors<F>(run, 1, g, part, row);
+            else offset = vmulq_n_f32(scale, -static_cast<float>(order::form.zero));
             if constexpr (F::code_bits == 8) offset = vfmaq_n_f32(offset, scale, 128.0f);
-            sum_f32x4 = vfmaq_f32(sum_f32x4, vcvtq_f32_s32(vpaddq_s32(low, high)), vmulq_n_f32(scale, x.scales[g]));
-            sum_f32x4 = vfmaq_n_f32(sum_f32x4, offset, x.sums[parts * g + part]);
+            sum_f32x4 = vfmaq_f32(sum_f32x4, vcvtq_f32_s32(vpaddq_s32(low, high)), vmulq_n_f32(scale, x.scales[i]));
+            sum_f32x4 = vfmaq_n_f32(sum_f32x4, offset, x.sums[parts * i + part]);
         }
     }
     return sum_f32x4;
@@ -171,19 +175,19 @@ template <affine_format F>
 struct kernel<op::panel_linear, F, isa::neon> {
     static void run(const std::byte* panels, std::size_t rows, std::size_t cols, const std::byte* workspace, std::size_t count, float* y,
                     std::size_t stride) noexcept {
-        const std::size_t groups = neon::groups_of(cols), panel_bytes = groups * panel::group_bytes(F::parts);
+        const std::size_t runs = divide_up(cols, panel::run);
         for (std::size_t r = 0; r < rows; r += 4) {
-            const std::byte* panel = panels + r / panel::rows * panel_bytes;
+            const std::byte* panel = panels + r / panel::rows * runs * panel::order<F>::run_bytes;
             const std::size_t some = rows - r < 4 ? rows - r : 4;
             for (std::size_t i = 0; i < count; ++i) {
                 const auto x = neon::activation<F::parts>::at(workspace, i, cols);
                 float values[4];
-                vst1q_f32(values, neon::multiply_quad<F>(panel, groups, r % panel::rows / 4, x));
+                vst1q_f32(values, neon::multiply_quad<F>(panel, runs, r % panel::rows, x));
                 for (std::size_t k = 0; k < some; ++k) y[i * stride + r + k] = values[k];
             }
         }
     }
-    static constexpr op::panel_linear::entry entry{&run};
+    static constexpr op::panel_linear::entry entry{&neon::activation<F::parts>::workspace, &neon::activation<F::parts>::prepare, &run};
 };
 
 NIBBLE_BASELINE_END
