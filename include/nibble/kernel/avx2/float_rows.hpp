@@ -35,8 +35,8 @@ struct rows_ahead {
 
 /// y[c * stride + r] = dot(packed row r, float row c), or += if this is not the `first` stretch of columns.
 template <class F, int Rows, int Cols>
-NIBBLE_INLINE void multiply_floats(const std::byte* packed, std::size_t row_stride, const float_columns& x, bool first, const rows_ahead& next, float* y,
-                                   std::size_t stride) noexcept {
+NIBBLE_INLINE void multiply_floats(const std::byte* packed, std::size_t row_stride, const float_columns& x, bool first, const rows_ahead& next,
+                                   float* y, std::size_t stride) noexcept {
     constexpr std::size_t size = sizeof(typename F::block), steps = 64 / (8 * size);  // of a cache line
     constexpr std::size_t chains = Rows * Cols <= 6 ? 2 : 1;                          // latency takes eight sums
     __m256 sums[chains][Rows][Cols];

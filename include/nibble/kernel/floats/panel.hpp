@@ -32,11 +32,11 @@ NIBBLE_INLINE constexpr std::size_t width_of_tile(std::size_t first, std::size_t
 inline std::size_t panel_workspace(std::size_t count, std::size_t cols) noexcept {
     return divide_up(count, float_lanes::step) * float_lanes::step * units_of(cols) * sizeof(float);
 }
-inline void prepare_for_panels(const float* x, std::size_t first, std::size_t last, std::size_t count, std::size_t cols, std::byte* workspace) noexcept {
+inline void prepare_for_panels(const float* x, std::size_t first, std::size_t last, std::size_t count, std::size_t cols, std::byte* out) noexcept {
     const std::size_t units = units_of(cols);
     for (std::size_t i = first; i < last; i += float_lanes::widest) {
         const std::size_t width = width_of_tile(i, count);
-        auto* tile = reinterpret_cast<float*>(workspace) + i * units;
+        auto* tile = reinterpret_cast<float*>(out) + i * units;
         for (std::size_t c = 0; c < width; ++c) {
             for (std::size_t u = 0; u < units; u += 16) {
                 alignas(64) float lanes[16] = {};
@@ -70,10 +70,10 @@ inline void multiply_float_tile(const float* panel, const float* x, std::size_t 
 #pragma GCC unroll 2
         for (int v = 0; v < vectors; ++v) sums[c][v] = lanes::zero();
     }
-    for (std::size_t line = 0; line < units; line += 16) {
-        const std::byte* ahead = next.from + line * sizeof(float);
-        for (std::size_t r = 0; r < next.rows; ++r) _mm_prefetch(reinterpret_cast<const char*>(ahead + r * next.stride), _MM_HINT_T1);
-        for (std::size_t left = units - line < 16 ? units - line : 16; left != 0; --left, panel += float_panel_rows, x += Width) {
+    for (std::size_t u = 0; u < units; u += 4) {
+        const std::byte* ahead = next.from + u * sizeof(float);  // of every line a quarter of the rows at a time: more at once would wait
+        for (std::size_t r = u / 4 % 4; r < next.rows; r += 4) _mm_prefetch(reinterpret_cast<const char*>(ahead + r * next.stride), _MM_HINT_T1);
+        for (std::size_t left = units - u < 4 ? units - u : 4; left != 0; --left, panel += float_panel_rows, x += Width) {
             typename lanes::vector w[vectors];
 #pragma GCC unroll 2
             for (int v = 0; v < vectors; ++v) w[v] = lanes::load(panel + v * length);
@@ -122,9 +122,10 @@ inline void multiply_by_panels(const std::byte* packed, std::size_t rows, std::s
             const std::size_t bytes = left < here * unit_bytes ? left : here * unit_bytes;
             for (std::size_t r = 0; r < rows; r += float_panel_rows) {
                 const std::size_t some = rows - r < float_panel_rows ? rows - r : float_panel_rows;
-                avx2::fill_float_panel<Weights, unit_bytes, float_panel_rows>(packed + r * row_stride + u * unit_bytes, row_stride, some, bytes, panel);
+                const std::byte* from = packed + r * row_stride + u * unit_bytes;
+                avx2::fill_float_panel<Weights, unit_bytes, float_panel_rows>(from, row_stride, some, bytes, panel);
                 const std::size_t fetched = divide_up(float_panel_rows, divide_up(end - i, float_lanes::widest));
-                next_rows next{packed + (r + float_panel_rows) * row_stride + u * unit_bytes, row_stride, fetched};
+                next_rows next{from + float_panel_rows * row_stride, row_stride, fetched};
                 for (std::size_t c = i; c < end; c += float_lanes::widest, next.from += fetched * row_stride) {
                     const std::size_t width = width_of_tile(c, count), exist = count - c < width ? count - c : width;
                     const float* x = reinterpret_cast<const float*>(workspace) + c * units + u * width;
