@@ -130,7 +130,7 @@ private:
     static constexpr op::panel_linear::entry few = kernel<op::panel_linear, F, isa::avx512>::entry;
 
 public:
-    static constexpr op::panel_linear::entry entry{&workspace, &prepare, &run};
+    static constexpr op::panel_linear::entry entry{&workspace, &prepare, &run, few.most};
 };
 
 NIBBLE_BASELINE_END

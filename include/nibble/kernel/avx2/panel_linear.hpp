@@ -21,7 +21,7 @@ inline constexpr std::size_t most_with_panels = needs_words<F> ? (panels_of<F>.c
 /// Float rows as panels meet them: run by run, codes in the order of the elements.
 template <class F>
 struct ordered_activation {
-    static constexpr int zero = needs_words<F> || decoder<F>::zero < 0 ? 0 : decoder<F>::zero;
+    static constexpr int zero = needs_words<F> || panels_of<F>.zero < 0 ? 0 : panels_of<F>.zero;
 
     static std::size_t workspace(std::size_t count, std::size_t cols) noexcept { return count * row_workspace<F>(cols); }
     static void prepare(const float* x, std::size_t first, std::size_t last, std::size_t, std::size_t cols, std::byte* out) noexcept {
@@ -99,8 +99,7 @@ NIBBLE_INLINE void fetch_ahead(const std::byte* run, std::size_t g) noexcept {
 template <class F, int Cols, int Halves>
 NIBBLE_INLINE void add_run(const std::byte* run, std::size_t first, const row_run<F>* const (&x)[Cols], std::size_t i, __m256 (&total)[2][Cols]) noexcept {
     using order = panel::order<F>;
-    constexpr bool centered = decoder<F>::zero >= 0;
-    static_assert(order::form.zero == decoder<F>::zero);
+    constexpr bool centered = !order::has_offsets;
     __m256 scaled[Halves][Cols], shifted[Halves][Cols];  // in units of scales and of offsets
 #pragma GCC unroll 2
     for (int h = 0; h < Halves; ++h) {

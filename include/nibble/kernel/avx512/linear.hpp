@@ -41,11 +41,10 @@ struct kernel<op::linear, F, isa::avx512> {
                 avx512::block x = all;
                 for (std::size_t k = 0; k < runs; ++k) {
                     avx512::unpack<F>(packed + r * row_stride, here, cols, k, unpacked);
-                    constexpr bool offsets = avx512::decoder<F>::zero < 0;
                     constexpr std::size_t factor_stride = avx512::factors_of<F> * panel::rows;
                     const avx512::run_at_hand at_hand{unpacked.codes[0], panel::wide_code_bytes, unpacked.factors[0][0], factor_stride};
                     if (x.wide()) avx512::multiply_tiles<F>(at_hand, x, sums);
-                    else avx512::multiply_unpacked<parts, offsets>(at_hand, x, sums);
+                    else avx512::multiply_unpacked<parts, avx512::adds_offsets<F>>(at_hand, x, sums);
                     x = x.after(x.width);
                 }
                 avx512::store_sums(sums, x.width, here, y + i * stride + r, stride);

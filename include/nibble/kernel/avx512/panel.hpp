@@ -56,9 +56,13 @@ struct alignas(64) unpacked_run {
     float factors[8][Factors][panel::rows];
 };
 
-/// Scales, and offsets where the codes have no zero.
+/// Whether sums of activations meet offsets; else sums of products start at what the codes' zero takes away.
 template <class F>
-inline constexpr std::size_t factors_of = F::parts * (decoder<F>::zero < 0 ? 2 : 1);
+inline constexpr bool adds_offsets = decoder<F>::zero < 0;
+
+/// Scales, and offsets where they are added.
+template <class F>
+inline constexpr std::size_t factors_of = F::parts * (adds_offsets<F> ? 2 : 1);
 
 /// From rows to columns.
 template <std::size_t Factors>
@@ -85,7 +89,7 @@ NIBBLE_INLINE void unpack(const std::byte* packed, std::size_t rows, std::size_t
 #pragma GCC unroll 2
         for (std::size_t p = 0; p < parts; ++p) {
             _mm256_store_ps(decoded.factors[r][p], scales.scale[p]);
-            if constexpr (decoder<F>::zero < 0) _mm256_store_ps(decoded.factors[r][parts + p], scales.offset[p]);
+            if constexpr (adds_offsets<F>) _mm256_store_ps(decoded.factors[r][parts + p], scales.offset[p]);
         }
         for_each_group([&]<int Group>() NIBBLE_LAMBDA_INLINE {
             _mm256_store_si256(reinterpret_cast<__m256i*>(decoded.codes[r] + 32 * Group), decoder<F>::template codes<Group>(run));
@@ -182,14 +186,14 @@ template <class F>
 [[gnu::noinline]] void multiply_run(const std::byte* run, block x, float (*sums)[panel::rows]) noexcept {
     using order = panel::order<F>;
     constexpr std::size_t parts = F::parts;
-    multiply_groups<parts, order::has_offsets>(
+    multiply_groups<parts, adds_offsets<F>>(
         [&](std::size_t g, __m512i (&w)[8], __m512 (&s)[parts], __m512 (&o)[parts]) NIBBLE_LAMBDA_INLINE {
             fetch_ahead<F>(run, g);
             load_panel_codes<F>(run + g * order::group_bytes, w);
 #pragma GCC unroll 2
             for (std::size_t p = 0; p < parts; ++p) {
                 s[p] = _mm512_mul_ps(panel_factors<F>(run, 0, g, p), panel_units<F>(run, 0));
-                o[p] = order::has_offsets ? _mm512_mul_ps(panel_factors<F>(run, 1, g, p), panel_units<F>(run, 1)) : s[p];
+                o[p] = adds_offsets<F> ? _mm512_mul_ps(panel_factors<F>(run, 1, g, p), panel_units<F>(run, 1)) : s[p];
             }
         },
         x, sums);
@@ -221,7 +225,7 @@ template <class F, int Count>
                 __m512i sum[Count][2];
 #pragma GCC unroll 4
                 for (int c = 0; c < Count; ++c) {
-                    sum[c][0] = order::has_offsets ? _mm512_setzero_si512() : _mm512_set1_epi32(start[c]);
+                    sum[c][0] = adds_offsets<F> ? _mm512_setzero_si512() : _mm512_set1_epi32(start[c]);
                     if constexpr (chains == 2) sum[c][1] = _mm512_setzero_si512();
                 }
 #pragma GCC unroll 8
@@ -239,7 +243,7 @@ template <class F, int Count>
                     const __m512i all = chains == 2 ? _mm512_add_epi32(sum[c][0], sum[c][1]) : sum[c][0];
                     scaled[c] = _mm512_fmadd_ps(_mm512_cvtepi32_ps(all), _mm512_mul_ps(scale, _mm512_set1_ps(x.scales[c])), scaled[c]);
                 }
-                if constexpr (order::has_offsets) {
+                if constexpr (adds_offsets<F>) {
                     const __m512 offset = panel_factors<F>(panel, 1, g, static_cast<std::size_t>(p));
 #pragma GCC unroll 4
                     for (int c = 0; c < Count; ++c) {
@@ -256,7 +260,7 @@ template <class F, int Count>
 #pragma GCC unroll 4
         for (int c = 0; c < Count; ++c) {
             total[c] = _mm512_fmadd_ps(scaled[c], panel_units<F>(panel, 0), total[c]);
-            if constexpr (order::has_offsets) total[c] = _mm512_fmadd_ps(shifted[c], panel_units<F>(panel, 1), total[c]);
+            if constexpr (adds_offsets<F>) total[c] = _mm512_fmadd_ps(shifted[c], panel_units<F>(panel, 1), total[c]);
         }
     }
 #pragma GCC unroll 4
@@ -297,7 +301,9 @@ struct kernel<op::panel_linear, F, isa::avx512> {
             }
         }
     }
-    static constexpr op::panel_linear::entry entry{&avx512::block_activation<F>::workspace, &avx512::block_activation<F>::prepare, &run};
+    /// Panels of a format without a decoder of its own may have a zero where its packed rows have offsets.
+    static constexpr std::size_t most = avx512::adds_offsets<F> && !panel::order<F>::has_offsets ? 0 : static_cast<std::size_t>(-1);
+    static constexpr op::panel_linear::entry entry{&avx512::block_activation<F>::workspace, &avx512::block_activation<F>::prepare, &run, most};
 
 private:
     NIBBLE_INLINE static void multiply_few(const std::byte* panel, std::size_t runs, avx512::block x, float (*sums)[panel::rows]) noexcept {
