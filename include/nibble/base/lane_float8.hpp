@@ -29,8 +29,8 @@ template <int N, int MantissaBits, int Bias>
 NIBBLE_INLINE f32x<N> from_float8(const i32x<N>& code) noexcept {
     using ints = i32x<N>;
     // As exponent and mantissa of a float it is too small by a power of two; multiplying makes subnormals normal.
-    const auto small = float_of_bits((code & ints::set(0x7F)) << (23 - MantissaBits));
-    const auto value = small * float_of_bits(ints::set((254 - Bias) << 23));
+    const auto scaled = float_of_bits((code & ints::set(0x7F)) << (23 - MantissaBits));
+    const auto value = scaled * float_of_bits(ints::set((254 - Bias) << 23));
     return float_of_bits(bits_of(value) | (code & ints::set(0x80)) << 24);
 }
 

@@ -71,13 +71,8 @@ NIBBLE_INLINE void multiply_run(const integer_panel<F>& weights, const integer_t
 /// The same where all products of a group fit in 16 bits: six float rows at once, whose 16-bit sums take the registers; the others wait in
 /// the L1 cache.
 template <class F, int Width>
-NIBBLE_INLINE void multiply_run(const integer_panel<F>& weights, const integer_tile<F, Width>& x, std::int32_t (&total)[Width][2][8]) noexcept {
-#pragma GCC unroll 6
-    for (int c = 0; c < Width; ++c) {  // no initializer: GCC makes `rep stos` of it, which is slow to start
-#pragma GCC unroll 2
-        for (int h = 0; h < 2; ++h) _mm256_store_si256(reinterpret_cast<__m256i*>(total[c][h]), _mm256_setzero_si256());
-    }
-    for (std::size_t g = 0; g < 8; ++g) {
+[[gnu::noinline]] void multiply_run(const integer_panel<F>& weights, const integer_tile<F, Width>& x, std::int32_t (&total)[Width][2][8]) noexcept {
+    const auto add_group = [&]<bool First>(std::size_t g) NIBBLE_LAMBDA_INLINE {
         tile_registers<Width> some;
         multiply_in_words<8, Width>(reinterpret_cast<const std::byte*>(weights.codes[g]), x.codes[g], 0,
                                     integer_tile<F, Width>::centered ? x.template start_of<8>(g, 0) : nullptr, some);
@@ -85,11 +80,15 @@ NIBBLE_INLINE void multiply_run(const integer_panel<F>& weights, const integer_t
         for (int c = 0; c < Width; ++c) {
 #pragma GCC unroll 2
             for (int h = 0; h < 2; ++h) {
-                const __m256i scaled = _mm256_madd_epi16(some[c][h], load_doubles(weights.sub_scales[g][0][h]));
-                _mm256_store_si256(reinterpret_cast<__m256i*>(total[c][h]), _mm256_add_epi32(scaled, load_doubles(total[c][h])));
+                __m256i scaled = _mm256_madd_epi16(some[c][h], load_doubles(weights.sub_scales[g][0][h]));
+                if constexpr (!First) scaled = _mm256_add_epi32(scaled, load_doubles(total[c][h]));
+                _mm256_store_si256(reinterpret_cast<__m256i*>(total[c][h]), scaled);
             }
         }
-    }
+    };
+    add_group.template operator()<true>(0);
+#pragma GCC unroll 1
+    for (std::size_t g = 1; g < 8; ++g) add_group.template operator()<false>(g);
     fence();
 }
 

@@ -28,10 +28,13 @@ struct ordered_activation {
         for (std::size_t i = first; i < last; ++i) {
             for (std::size_t r = 0; r < runs_of(cols); ++r) {
                 float padded[run_size];
-                quantize_run(floats_at(x + i * cols, cols, r, padded), zero, reinterpret_cast<row_run<F>*>(out + i * row_workspace<F>(cols))[r]);
+                quantize(floats_at(x + i * cols, cols, r, padded), reinterpret_cast<row_run<F>*>(out + i * row_workspace<F>(cols))[r]);
             }
         }
     }
+
+private:
+    [[gnu::noinline]] static void quantize(const float* from, row_run<F>& to) noexcept { quantize_run(from, zero, to); }
 };
 
 /// Halves of a panel that meet float rows together: both share the broadcasts, if there are registers for their sums.
@@ -100,12 +103,23 @@ template <class F, int Cols, int Halves>
 NIBBLE_INLINE void add_run(const std::byte* run, std::size_t first, const row_run<F>* const (&x)[Cols], std::size_t i, __m256 (&total)[2][Cols]) noexcept {
     using order = panel::order<F>;
     constexpr bool centered = !order::has_offsets;
-    __m256 scaled[Halves][Cols], shifted[Halves][Cols];  // in units of scales and of offsets
+    const auto at = [&](std::size_t h) NIBBLE_LAMBDA_INLINE { return first + h; };
+    __m256 sums[Halves][Cols];  // in units of scales, then of offsets
+    const auto clear = [&]() NIBBLE_LAMBDA_INLINE {
 #pragma GCC unroll 2
-    for (int h = 0; h < Halves; ++h) {
+        for (std::size_t h = 0; h < Halves; ++h) {
 #pragma GCC unroll 4
-        for (int c = 0; c < Cols; ++c) scaled[h][c] = shifted[h][c] = _mm256_setzero_ps();
-    }
+            for (int c = 0; c < Cols; ++c) sums[h][c] = _mm256_setzero_ps();
+        }
+    };
+    const auto add_to_total = [&](std::size_t kind) NIBBLE_LAMBDA_INLINE {
+#pragma GCC unroll 2
+        for (std::size_t h = 0; h < Halves; ++h) {
+#pragma GCC unroll 4
+            for (int c = 0; c < Cols; ++c) total[at(h)][c] = _mm256_fmadd_ps(sums[h][c], panel_units<F>(run, kind, at(h)), total[at(h)][c]);
+        }
+    };
+    clear();
 #pragma GCC unroll 1
     for (std::size_t g = 0; g < panel::groups; ++g) {
         // With several float rows the core does not fetch ahead far enough by itself; with one it does, and better.
@@ -118,32 +132,37 @@ NIBBLE_INLINE void add_run(const std::byte* run, std::size_t first, const row_ru
             multiply_part<F, Part>(run + g * order::group_bytes + 32 * first, codes, product);
 #pragma GCC unroll 2
             for (std::size_t h = 0; h < Halves; ++h) {
-                const __m256 scale = panel_factors<F>(run, 0, g, Part, first + h);
-                __m256 offset = scale;
-                if constexpr (!centered) offset = panel_factors<F>(run, 1, g, Part, first + h);
+                const __m256 scale = panel_factors<F>(run, 0, g, Part, at(h));
 #pragma GCC unroll 4
                 for (int c = 0; c < Cols; ++c) {
                     const auto& a = x[c][i];
-                    __m256& to = scaled[h][c];
-                    const __m256 sum = _mm256_broadcast_ss(&a.sums[Part][g]);
+                    __m256& to = sums[h][c];
                     to = _mm256_fmadd_ps(_mm256_cvtepi32_ps(product[h][c]), _mm256_mul_ps(scale, _mm256_broadcast_ss(&a.scales[g])), to);
-                    if constexpr (centered && !needs_words<F>) to = _mm256_fmadd_ps(scale, sum, to);
-                    if constexpr (!centered) shifted[h][c] = _mm256_fmadd_ps(offset, sum, shifted[h][c]);
-                    if constexpr (!centered && needs_words<F>) to = _mm256_fmadd_ps(scale, _mm256_mul_ps(sum, _mm256_set1_ps(128.0f)), to);
+                    if constexpr (centered && needs_words<F>) continue;
+                    const __m256 sum = _mm256_broadcast_ss(&a.sums[Part][g]);
+                    if constexpr (centered) to = _mm256_fmadd_ps(scale, sum, to);
+                    else if constexpr (needs_words<F>) to = _mm256_fmadd_ps(scale, _mm256_mul_ps(sum, _mm256_set1_ps(128.0f)), to);
                 }
             }
         };
         part.template operator()<0>();
         if constexpr (F::parts == 2) part.template operator()<1>();
     }
+    add_to_total(0);
+    if constexpr (!centered) {
+        clear();
+#pragma GCC unroll 1
+        for (std::size_t p = 0; p < panel::groups * F::parts; ++p) {
 #pragma GCC unroll 2
-    for (std::size_t h = 0; h < Halves; ++h) {
+            for (std::size_t h = 0; h < Halves; ++h) {
+                const __m256 offset = panel_factors<F>(run, 1, p / F::parts, p % F::parts, at(h));
 #pragma GCC unroll 4
-        for (int c = 0; c < Cols; ++c) {
-            __m256& to = total[first + h][c];
-            to = _mm256_fmadd_ps(scaled[h][c], panel_units<F>(run, 0, first + h), to);
-            if constexpr (!centered) to = _mm256_fmadd_ps(shifted[h][c], panel_units<F>(run, 1, first + h), to);
+                for (int c = 0; c < Cols; ++c) {
+                    sums[h][c] = _mm256_fmadd_ps(offset, _mm256_broadcast_ss(&x[c][i].sums[p % F::parts][p / F::parts]), sums[h][c]);
+                }
+            }
         }
+        add_to_total(1);
     }
 }
 
