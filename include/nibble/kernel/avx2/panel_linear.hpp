@@ -91,11 +91,11 @@ NIBBLE_INLINE void multiply_part(const std::byte* group, const std::int8_t* cons
     }
 }
 
-/// Fetches what lies far behind group g of a run.
+/// Fetches what lies far behind group g of a run into the L2 cache: the core's own prefetchers stop at pages and follow one stream of 25 GB/s.
 template <class F>
 NIBBLE_INLINE void fetch_ahead(const std::byte* run, std::size_t g) noexcept {
-    constexpr std::size_t ahead = 4096, some = panel::order<F>::run_bytes / panel::groups;
-    for (std::size_t line = 0; line < some; line += 64) _mm_prefetch(reinterpret_cast<const char*>(run) + ahead + g * some + line, _MM_HINT_T0);
+    constexpr std::size_t ahead = 8192, some = panel::order<F>::run_bytes / panel::groups;
+    for (std::size_t line = 0; line < some; line += 64) _mm_prefetch(reinterpret_cast<const char*>(run) + ahead + g * some + line, _MM_HINT_T1);
 }
 
 /// Adds the products of Halves halves of a run of a panel, from half `first` on, with runs of Cols float rows.
@@ -122,8 +122,7 @@ NIBBLE_INLINE void add_run(const std::byte* run, std::size_t first, const row_ru
     clear();
 #pragma GCC unroll 1
     for (std::size_t g = 0; g < panel::groups; ++g) {
-        // With several float rows the core does not fetch ahead far enough by itself; with one it does, and better.
-        if constexpr (Cols > 1) fetch_ahead<F>(run, g);
+        fetch_ahead<F>(run, g);
         const std::int8_t* codes[Cols];
 #pragma GCC unroll 4
         for (int c = 0; c < Cols; ++c) codes[c] = x[c][i].codes + 32 * g;

@@ -216,8 +216,7 @@ template <class F, int Count>
 #pragma GCC unroll 1
         for (std::size_t g = 0; g < panel::groups; ++g) {
             __m512i w[8];
-            // A single float row is left to the core's own prefetchers where it passes quickly: they then are ahead enough.
-            if constexpr (Count > 1 || parts == 2 || panel::index_bits<F> > 5) fetch_ahead<F>(panel, g);
+            fetch_ahead<F>(panel, g);
             load_panel_codes<F>(panel + g * order::group_bytes, w);
 #pragma GCC unroll 2
             for (int p = 0; p < static_cast<int>(parts); ++p) {
