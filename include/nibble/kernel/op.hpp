@@ -67,12 +67,8 @@ struct linear {
 
 /// Products with panels (kernel/panel.hpp) instead of packed rows.
 struct panel_linear {
-    struct entry {
-        /// As op::linear's. `panels` holds the panels of `rows` rows.
-        std::size_t (*workspace)(std::size_t count, std::size_t cols) noexcept;
-        void (*prepare)(const float* x, std::size_t first, std::size_t last, std::size_t count, std::size_t cols, std::byte* workspace) noexcept;
-        void (*run)(const std::byte* panels, std::size_t rows, std::size_t cols, const std::byte* workspace, std::size_t count, float* y,
-                    std::size_t stride) noexcept;
+    /// `run` takes the panels of `rows` rows. The workspace may be another one than op::linear's.
+    struct entry : linear::entry {
         /// Float rows up to which panels serve better than packed rows.
         std::size_t most = static_cast<std::size_t>(-1);
     };

@@ -25,11 +25,10 @@
 NIBBLE_NAMESPACE_BEGIN
 namespace panel {
 
-inline constexpr std::size_t rows = 16;    ///< rows of a panel
-inline constexpr std::size_t group = 32;   ///< columns of a group
-inline constexpr std::size_t run = 256;    ///< columns are padded to a multiple of this
+inline constexpr std::size_t rows = 16;   ///< rows of a panel
+inline constexpr std::size_t group = 32;  ///< columns of a group
+inline constexpr std::size_t run = 256;   ///< columns are padded to a multiple of this
 inline constexpr std::size_t groups = run / group;
-inline constexpr std::size_t quads = 8;    ///< of a group
 
 /// In wide form: bytes of the codes of a group, of a group, and of a run.
 inline constexpr std::size_t wide_code_bytes = 512;

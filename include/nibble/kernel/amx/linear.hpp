@@ -10,13 +10,8 @@ NIBBLE_BASELINE_BEGIN
 
 template <affine_format F>
 struct kernel<op::linear, F, isa::amx> {
-    static std::size_t workspace(std::size_t count, std::size_t cols) noexcept {
-        return count < amx::from ? few.workspace(count, cols) : amx::workspace(count, cols);
-    }
-    static void prepare(const float* x, std::size_t first, std::size_t last, std::size_t count, std::size_t cols, std::byte* out) noexcept {
-        if (count < amx::from) few.prepare(x, first, last, count, cols, out);
-        else amx::prepare(x, first, last, count, cols, out);
-    }
+    using float_rows = amx::float_rows<op::linear, F>;
+
     /// For amx::from float rows or more.
     template <class Tiles>
     static void run_with(const std::byte* packed, std::size_t rows, std::size_t cols, const std::byte* workspace, std::size_t count, float* y,
@@ -28,13 +23,10 @@ struct kernel<op::linear, F, isa::amx> {
     }
     static void run(const std::byte* packed, std::size_t rows, std::size_t cols, const std::byte* workspace, std::size_t count, float* y,
                     std::size_t stride) noexcept {
-        if (count < amx::from) few.run(packed, rows, cols, workspace, count, y, stride);
+        if (count < amx::from) float_rows::few.run(packed, rows, cols, workspace, count, y, stride);
         else run_with<amx::hardware_tiles>(packed, rows, cols, workspace, count, y, stride);
     }
-    static constexpr op::linear::entry entry{&workspace, &prepare, &run};
-
-private:
-    static constexpr op::linear::entry few = kernel<op::linear, F, isa::avx512>::entry;
+    static constexpr op::linear::entry entry{&float_rows::workspace, &float_rows::prepare, &run};
 };
 
 NIBBLE_BASELINE_END

@@ -99,17 +99,26 @@ NIBBLE_INLINE void multiply(std::size_t rows, std::size_t cols, const std::byte*
     }
 }
 
+/// Float rows of a product Op: few as AVX-512 wants them, many as tiles do.
+template <class Op, class F>
+struct float_rows {
+    static constexpr typename Op::entry few = kernel<Op, F, isa::avx512>::entry;
+
+    static std::size_t workspace(std::size_t count, std::size_t cols) noexcept {
+        return count < from ? few.workspace(count, cols) : amx::workspace(count, cols);
+    }
+    static void prepare(const float* x, std::size_t first, std::size_t last, std::size_t count, std::size_t cols, std::byte* out) noexcept {
+        if (count < from) few.prepare(x, first, last, count, cols, out);
+        else amx::prepare(x, first, last, count, cols, out);
+    }
+};
+
 }  // namespace amx
 
 template <affine_format F>
 struct kernel<op::panel_linear, F, isa::amx> {
-    static std::size_t workspace(std::size_t count, std::size_t cols) noexcept {
-        return count < amx::from ? few.workspace(count, cols) : amx::workspace(count, cols);
-    }
-    static void prepare(const float* x, std::size_t first, std::size_t last, std::size_t count, std::size_t cols, std::byte* out) noexcept {
-        if (count < amx::from) few.prepare(x, first, last, count, cols, out);
-        else amx::prepare(x, first, last, count, cols, out);
-    }
+    using float_rows = amx::float_rows<op::panel_linear, F>;
+
     /// For amx::from float rows or more.
     template <class Tiles>
     static void run_with(const std::byte* panels, std::size_t rows, std::size_t cols, const std::byte* workspace, std::size_t count, float* y,
@@ -122,15 +131,10 @@ struct kernel<op::panel_linear, F, isa::amx> {
     }
     static void run(const std::byte* panels, std::size_t rows, std::size_t cols, const std::byte* workspace, std::size_t count, float* y,
                     std::size_t stride) noexcept {
-        if (count < amx::from) few.run(panels, rows, cols, workspace, count, y, stride);
+        if (count < amx::from) float_rows::few.run(panels, rows, cols, workspace, count, y, stride);
         else run_with<amx::hardware_tiles>(panels, rows, cols, workspace, count, y, stride);
     }
-
-private:
-    static constexpr op::panel_linear::entry few = kernel<op::panel_linear, F, isa::avx512>::entry;
-
-public:
-    static constexpr op::panel_linear::entry entry{&workspace, &prepare, &run, few.most};
+    static constexpr op::panel_linear::entry entry{{&float_rows::workspace, &float_rows::prepare, &run}, float_rows::few.most};
 };
 
 NIBBLE_BASELINE_END

@@ -62,6 +62,11 @@ inline constexpr std::size_t panel_threshold = gives_strips<F> ? 12 : 6;
 NIBBLE_INLINE constexpr int fit_in_words(int bits) noexcept { return bits <= 4 ? 8 : bits == 5 ? 4 : bits == 6 ? 2 : 1; }
 static_assert(8 * 2 * 15 * 128 < 32768 && 4 * 2 * 31 * 128 < 32768 && 2 * 2 * 63 * 128 < 32768 && 2 * 127 * 128 < 32768);
 
+/// How many of few float rows meet packed rows or panels together: at most four, and one only if it is the only one.
+NIBBLE_INLINE constexpr std::size_t rows_together(std::size_t count) noexcept {
+    return count < 4 ? count : count == 5 || count == 6 || count == 9 ? 3 : 4;
+}
+
 /// A run of one of few rows.
 template <class F>
 using row_run = activation_run<std::int8_t, F::parts>;

@@ -282,7 +282,7 @@ NIBBLE_INLINE void multiply_few(const std::byte* packed, std::size_t rows, std::
         return;
     }
     while (count != 0) {
-        const std::size_t here = count < 4 ? count : count == 5 || count == 6 || count == 9 ? 3 : 4;  // never one
+        const std::size_t here = rows_together(count);
         if (here == 2) multiply_rows<F, 2>(packed, rows, cols, workspace, y, stride);
         else if (here == 3) multiply_rows<F, 3>(packed, rows, cols, workspace, y, stride);
         else multiply_rows<F, 4>(packed, rows, cols, workspace, y, stride);

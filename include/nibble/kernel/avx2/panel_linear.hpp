@@ -91,13 +91,6 @@ NIBBLE_INLINE void multiply_part(const std::byte* group, const std::int8_t* cons
     }
 }
 
-/// Fetches what lies far behind group g of a run into the L2 cache: the core's own prefetchers stop at pages and follow one stream of 25 GB/s.
-template <class F>
-NIBBLE_INLINE void fetch_ahead(const std::byte* run, std::size_t g) noexcept {
-    constexpr std::size_t ahead = 8192, some = panel::order<F>::run_bytes / panel::groups;
-    for (std::size_t line = 0; line < some; line += 64) _mm_prefetch(reinterpret_cast<const char*>(run) + ahead + g * some + line, _MM_HINT_T1);
-}
-
 /// Adds the products of Halves halves of a run of a panel, from half `first` on, with runs of Cols float rows.
 template <class F, int Cols, int Halves>
 NIBBLE_INLINE void add_run(const std::byte* run, std::size_t first, const row_run<F>* const (&x)[Cols], std::size_t i, __m256 (&total)[2][Cols]) noexcept {
@@ -196,7 +189,7 @@ struct kernel<op::panel_linear, F, isa::avx2> {
     static void run(const std::byte* panels, std::size_t rows, std::size_t cols, const std::byte* workspace, std::size_t count, float* y,
                     std::size_t stride) noexcept {
         while (count != 0) {
-            const std::size_t here = count < 4 ? count : count == 5 || count == 6 || count == 9 ? 3 : 4;  // never one
+            const std::size_t here = avx2::rows_together(count);
             switch (here) {
                 case 1: avx2::multiply_panels<F, 1>(panels, rows, cols, workspace, y, stride); break;
                 case 2: avx2::multiply_panels<F, 2>(panels, rows, cols, workspace, y, stride); break;
@@ -208,7 +201,7 @@ struct kernel<op::panel_linear, F, isa::avx2> {
             y += here * stride;
         }
     }
-    static constexpr op::panel_linear::entry entry{&avx2::ordered_activation<F>::workspace, &avx2::ordered_activation<F>::prepare, &run,
+    static constexpr op::panel_linear::entry entry{{&avx2::ordered_activation<F>::workspace, &avx2::ordered_activation<F>::prepare, &run},
                                                    avx2::most_with_panels<F>};
 };
 

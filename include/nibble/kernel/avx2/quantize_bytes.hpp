@@ -28,6 +28,33 @@ NIBBLE_INLINE bool encode_rest(const float* values, std::size_t blocks, __m256i 
     return _mm256_testz_si256(large, large) != 0 && kernel<op::magnitude, F, isa::reference>::entry(values, 32 * blocks) <= limit;
 }
 
+/// What the scales of eight blocks are multiplied with and stored as.
+struct eight_scales {
+    alignas(32) float inverse[8];
+    alignas(16) std::uint16_t halves[8];
+
+    NIBBLE_INLINE explicit eight_scales(__m256 scale) noexcept {
+        const __m256 quotient = _mm256_div_ps(_mm256_set1_ps(1.0f), scale);
+        // code_rule: a scale without a finite inverse has codes of 0. Neither is negative.
+        const __m256 usable = _mm256_cmp_ps(quotient, _mm256_set1_ps(3.402823466e38f), _CMP_LE_OQ);
+        _mm256_store_ps(inverse, _mm256_and_ps(usable, quotient));
+        _mm_store_si128(reinterpret_cast<__m128i*>(halves), _mm256_cvtps_ph(scale, _MM_FROUND_TO_NEAREST_INT));
+    }
+};
+
+/// Whether blocks have the sum of their codes too.
+template <byte_blocks F>
+inline constexpr bool with_sum = std::derived_from<F, byte_block<F, true>>;
+
+/// The sums of eight blocks, from registers that add up to those of their codes.
+NIBBLE_INLINE void set_sums(const __m256i (&totals)[8], __m256 scale, auto* blocks) noexcept {
+    alignas(16) std::uint16_t halves[8];
+    const __m256 sums = _mm256_mul_ps(_mm256_cvtepi32_ps(total_across(totals)), scale);
+    _mm_store_si128(reinterpret_cast<__m128i*>(halves), _mm256_cvtps_ph(sums, _MM_FROUND_TO_NEAREST_INT));
+#pragma GCC unroll 8
+    for (int b = 0; b < 8; ++b) blocks[b].sum.set(halves[b]);
+}
+
 }  // namespace avx2
 
 template <avx2::byte_blocks F>
@@ -48,8 +75,6 @@ struct kernel<op::quantize_checked, F, isa::avx2> {
     static constexpr op::quantize_checked::entry entry = &run;
 
 private:
-    static constexpr bool with_sum = std::derived_from<F, byte_block<F, true>>;
-
     /// The scales of eight blocks; `largest` takes part in their magnitudes, as bits, so that NaN is not lost.
     NIBBLE_INLINE static __m256 scales_of(const float* values, __m256i& largest) noexcept {
         __m256i most[8];
@@ -67,18 +92,12 @@ private:
     }
     NIBBLE_INLINE static void encode_eight(const float* values, __m256 scale, typename F::block* blocks) noexcept {
         const __m256 sign = _mm256_set1_ps(-0.0f), below_half = _mm256_castsi256_ps(_mm256_set1_epi32(0x3EFFFFFF));
-        const __m256 quotient = _mm256_div_ps(_mm256_set1_ps(1.0f), scale);
-        // code_rule: a scale without a finite inverse has codes of 0. Neither is negative.
-        const __m256 usable = _mm256_cmp_ps(quotient, _mm256_set1_ps(3.402823466e38f), _CMP_LE_OQ);
-        alignas(32) float inverse[8];
-        alignas(16) std::uint16_t halves[8];
-        _mm256_store_ps(inverse, _mm256_and_ps(usable, quotient));
-        _mm_store_si128(reinterpret_cast<__m128i*>(halves), _mm256_cvtps_ph(scale, _MM_FROUND_TO_NEAREST_INT));
+        const avx2::eight_scales scales(scale);
         const __m256i order = _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7);
         [[maybe_unused]] __m256i totals[8];
 #pragma GCC unroll 8
         for (int b = 0; b < 8; ++b) {
-            const __m256 factor = _mm256_broadcast_ss(inverse + b);
+            const __m256 factor = _mm256_broadcast_ss(scales.inverse + b);
             const auto code = [&](int i) NIBBLE_LAMBDA_INLINE {
                 const __m256 value = _mm256_mul_ps(_mm256_loadu_ps(values + 32 * b + 8 * i), factor);
                 // Half away from zero (round_away in base/lanes.hpp).
@@ -86,25 +105,16 @@ private:
             };
             const __m256i first = _mm256_packs_epi32(code(0), code(1)), second = _mm256_packs_epi32(code(2), code(3));
             const __m256i codes = _mm256_permutevar8x32_epi32(_mm256_packs_epi16(first, second), order);
-            blocks[b].scale.set(halves[b]);
+            blocks[b].scale.set(scales.halves[b]);
             _mm256_storeu_si256(reinterpret_cast<__m256i*>(blocks[b].codes), codes);
-            if constexpr (with_sum) totals[b] = _mm256_madd_epi16(_mm256_add_epi16(first, second), _mm256_set1_epi16(1));
+            if constexpr (avx2::with_sum<F>) totals[b] = _mm256_madd_epi16(_mm256_add_epi16(first, second), _mm256_set1_epi16(1));
         }
-        if constexpr (with_sum) {
-            const __m256 sums = _mm256_mul_ps(_mm256_cvtepi32_ps(avx2::total_across(totals)), scale);
-            _mm_store_si128(reinterpret_cast<__m128i*>(halves), _mm256_cvtps_ph(sums, _MM_FROUND_TO_NEAREST_INT));
-#pragma GCC unroll 8
-            for (int b = 0; b < 8; ++b) blocks[b].sum.set(halves[b]);
-        }
+        if constexpr (avx2::with_sum<F>) avx2::set_sums(totals, scale, blocks);
     }
 };
 
 template <avx2::byte_blocks F>
-struct kernel<op::quantize, F, isa::avx2> {
-    static constexpr op::quantize::entry entry = [](const float* values, std::size_t rows, std::size_t cols, const float*, std::byte* out) noexcept {
-        kernel<op::quantize_checked, F, isa::avx2>::run(values, rows * cols, out);
-    };
-};
+struct kernel<op::quantize, F, isa::avx2> : internal::quantize_as_checked<F, isa::avx2> {};
 
 NIBBLE_BASELINE_END
 NIBBLE_TARGET_END

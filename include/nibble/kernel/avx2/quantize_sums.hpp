@@ -100,11 +100,7 @@ private:
 };
 
 template <avx2::bytes_with_sums F>
-struct kernel<op::quantize, F, isa::avx2> {
-    static constexpr op::quantize::entry entry = [](const float* values, std::size_t rows, std::size_t cols, const float*, std::byte* out) noexcept {
-        kernel<op::quantize_checked, F, isa::avx2>::run(values, rows * cols, out);
-    };
-};
+struct kernel<op::quantize, F, isa::avx2> : internal::quantize_as_checked<F, isa::avx2> {};
 
 NIBBLE_BASELINE_END
 NIBBLE_TARGET_END

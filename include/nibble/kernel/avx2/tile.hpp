@@ -11,9 +11,9 @@ NIBBLE_TARGET_BEGIN_AVX2
 NIBBLE_BASELINE_BEGIN
 namespace avx2 {
 
-/// What tiles read of a group: the panel's own bytes, or for codes of 8 bits int16 levels in the order
+/// What tiles read of a group: its wide form (kernel/panel.hpp), or for codes of 8 bits int16 levels in the order
 ///   [column / 4][columns 0 and 2, 1 and 3 of four][row][2]
-/// and then the panel's scales and offsets.
+/// and then the group's scales and offsets.
 template <class F>
 inline constexpr std::size_t tile_code_bytes = panel::wide_code_bytes * sizeof(activation_code<F>);
 template <class F>

@@ -46,6 +46,13 @@ struct block {
     NIBBLE_INLINE block after(std::size_t rows) const noexcept { return {scales + 8 * rows, sums + 8 * rows, codes + 256 * rows, width, groups}; }
 };
 
+/// Four codes of a float row, in every lane: a memory operand.
+NIBBLE_INLINE __m512i broadcast_codes(const std::int8_t* codes) noexcept {
+    std::int32_t four;
+    __builtin_memcpy(&four, codes, 4);
+    return _mm512_set1_epi32(four);
+}
+
 /// The block that starts at float row `first` of `count`.
 template <std::size_t Parts>
 NIBBLE_INLINE block block_at(const std::byte* workspace, std::size_t first, std::size_t count, std::size_t cols) noexcept {

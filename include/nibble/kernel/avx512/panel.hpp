@@ -119,11 +119,7 @@ NIBBLE_INLINE void multiply_group(const __m512i (&w)[8], const __m512 (&scale)[P
 #pragma GCC unroll 8
         for (int k = p * steps; k < (p + 1) * steps; ++k) {
 #pragma GCC unroll 4
-            for (int c = 0; c < Count; ++c) {
-                std::int32_t four;
-                __builtin_memcpy(&four, codes + 32 * c + 4 * k, 4);
-                sum[c] = _mm512_dpbusd_epi32(sum[c], w[k], _mm512_set1_epi32(four));
-            }
+            for (int c = 0; c < Count; ++c) sum[c] = _mm512_dpbusd_epi32(sum[c], w[k], broadcast_codes(codes + 32 * c + 4 * k));
         }
 #pragma GCC unroll 4
         for (int c = 0; c < Count; ++c) {
@@ -188,7 +184,7 @@ template <class F>
     constexpr std::size_t parts = F::parts;
     multiply_groups<parts, adds_offsets<F>>(
         [&](std::size_t g, __m512i (&w)[8], __m512 (&s)[parts], __m512 (&o)[parts]) NIBBLE_LAMBDA_INLINE {
-            fetch_ahead<F>(run, g);
+            avx2::fetch_ahead<F>(run, g);
             load_panel_codes<F>(run + g * order::group_bytes, w);
 #pragma GCC unroll 2
             for (std::size_t p = 0; p < parts; ++p) {
@@ -201,7 +197,7 @@ template <class F>
 
 /// Products of sixteen rows with 1 to 4 float rows, whose sums stay in registers.
 template <class F, int Count>
-[[gnu::noinline]] void multiply_panel(const std::byte* panel, std::size_t runs, block x, __m512 (&sums)[4]) noexcept {
+[[gnu::noinline]] void multiply_panel(const std::byte* panel, std::size_t runs, block x, float (*sums)[panel::rows]) noexcept {
     using order = panel::order<F>;
     constexpr std::size_t parts = F::parts;
     constexpr int steps = 8 / static_cast<int>(parts), chains = Count == 1 ? 2 : 1;
@@ -216,7 +212,7 @@ template <class F, int Count>
 #pragma GCC unroll 1
         for (std::size_t g = 0; g < panel::groups; ++g) {
             __m512i w[8];
-            fetch_ahead<F>(panel, g);
+            avx2::fetch_ahead<F>(panel, g);
             load_panel_codes<F>(panel + g * order::group_bytes, w);
 #pragma GCC unroll 2
             for (int p = 0; p < static_cast<int>(parts); ++p) {
@@ -230,11 +226,7 @@ template <class F, int Count>
 #pragma GCC unroll 8
                 for (int k = p * steps; k < (p + 1) * steps; ++k) {
 #pragma GCC unroll 4
-                    for (int c = 0; c < Count; ++c) {
-                        std::int32_t four;
-                        __builtin_memcpy(&four, x.codes + 32 * c + 4 * k, 4);
-                        sum[c][k % chains] = _mm512_dpbusd_epi32(sum[c][k % chains], w[k], _mm512_set1_epi32(four));
-                    }
+                    for (int c = 0; c < Count; ++c) sum[c][k % chains] = _mm512_dpbusd_epi32(sum[c][k % chains], w[k], broadcast_codes(x.codes + 32 * c + 4 * k));
                 }
                 const __m512 scale = panel_factors<F>(panel, 0, g, static_cast<std::size_t>(p));
 #pragma GCC unroll 4
@@ -263,7 +255,7 @@ template <class F, int Count>
         }
     }
 #pragma GCC unroll 4
-    for (int c = 0; c < Count; ++c) sums[c] = total[c];
+    for (int c = 0; c < Count; ++c) _mm512_store_ps(sums[c], total[c]);
 }
 
 /// Stores the sums of `rows` rows.
@@ -302,18 +294,16 @@ struct kernel<op::panel_linear, F, isa::avx512> {
     }
     /// Panels of a format without a decoder of its own may have a zero where its packed rows have offsets.
     static constexpr std::size_t most = avx512::adds_offsets<F> && !panel::order<F>::has_offsets ? 0 : static_cast<std::size_t>(-1);
-    static constexpr op::panel_linear::entry entry{&avx512::block_activation<F>::workspace, &avx512::block_activation<F>::prepare, &run, most};
+    static constexpr op::panel_linear::entry entry{{&avx512::block_activation<F>::workspace, &avx512::block_activation<F>::prepare, &run}, most};
 
 private:
     NIBBLE_INLINE static void multiply_few(const std::byte* panel, std::size_t runs, avx512::block x, float (*sums)[panel::rows]) noexcept {
-        __m512 found[4];
         switch (x.width) {
-            case 1: avx512::multiply_panel<F, 1>(panel, runs, x, found); break;
-            case 2: avx512::multiply_panel<F, 2>(panel, runs, x, found); break;
-            case 3: avx512::multiply_panel<F, 3>(panel, runs, x, found); break;
-            default: avx512::multiply_panel<F, 4>(panel, runs, x, found); break;
+            case 1: avx512::multiply_panel<F, 1>(panel, runs, x, sums); break;
+            case 2: avx512::multiply_panel<F, 2>(panel, runs, x, sums); break;
+            case 3: avx512::multiply_panel<F, 3>(panel, runs, x, sums); break;
+            default: avx512::multiply_panel<F, 4>(panel, runs, x, sums); break;
         }
-        for (std::size_t c = 0; c < x.width; ++c) _mm512_store_ps(sums[c], found[c]);
     }
     static void multiply_wide(const std::byte* run, avx512::block x, float (*sums)[panel::rows]) noexcept {
         constexpr std::size_t size = panel::wide_group_bytes(F::parts);

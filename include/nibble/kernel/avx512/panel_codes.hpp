@@ -1,8 +1,8 @@
 // What a run of a panel (kernel/panel.hpp) holds, in registers: a quad of sixteen rows in each.
 #pragma once
 
+#include "nibble/kernel/avx2/panel_codes.hpp"
 #include "nibble/kernel/avx512/decode.hpp"
-#include "nibble/kernel/panel.hpp"
 
 #if defined(NIBBLE_X86)
 NIBBLE_TARGET_BEGIN_AVX512
@@ -72,23 +72,13 @@ NIBBLE_INLINE __m512 panel_units(const std::byte* run, std::size_t kind) noexcep
     else return _mm512_set1_ps(1.0f);
 }
 
-/// How far ahead of the products panels are fetched, into the L2 cache: the core's own prefetchers stop at pages and follow one stream of 25 GB/s.
-inline constexpr std::size_t panel_ahead = 8192;
-
-/// Fetches what lies far behind group g of a run.
-template <class F>
-NIBBLE_INLINE void fetch_ahead(const std::byte* run, std::size_t g) noexcept {
-    constexpr std::size_t some = panel::order<F>::run_bytes / panel::groups;
-    for (std::size_t line = 0; line < some; line += 64) _mm_prefetch(reinterpret_cast<const char*>(run) + g * some + panel_ahead + line, _MM_HINT_T1);
-}
-
 /// A run in wide form, offsets only for codes without a zero.
 template <class F>
 [[gnu::noinline]] void widen_run(const std::byte* run, std::byte* wide) noexcept {
     using order = panel::order<F>;
     for (std::size_t g = 0; g < panel::groups; ++g, wide += panel::wide_group_bytes(F::parts)) {
         __m512i w[8];
-        fetch_ahead<F>(run, g);
+        avx2::fetch_ahead<F>(run, g);
         load_panel_codes<F>(run + g * order::group_bytes, w);
 #pragma GCC unroll 8
         for (int k = 0; k < 8; ++k) _mm512_store_si512(wide + 64 * k, w[k]);

@@ -28,8 +28,6 @@ struct kernel<op::quantize_checked, F, isa::avx512> {
     static constexpr op::quantize_checked::entry entry = &run;
 
 private:
-    static constexpr bool with_sum = std::derived_from<F, byte_block<F, true>>;
-
     NIBBLE_INLINE static __m256 scales_of(const float* values, __m256i& largest) noexcept {
         const __m512i magnitude = _mm512_set1_epi32(0x7FFFFFFF);
         __m512i most[8];
@@ -44,13 +42,7 @@ private:
     }
     NIBBLE_INLINE static void encode_eight(const float* values, __m256 scale, typename F::block* blocks) noexcept {
         const __m512i magnitude = _mm512_set1_epi32(0x7FFFFFFF), below_half = _mm512_set1_epi32(0x3EFFFFFF);
-        const __m256 quotient = _mm256_div_ps(_mm256_set1_ps(1.0f), scale);
-        // code_rule: a scale without a finite inverse has codes of 0. Neither is negative.
-        const __mmask8 usable = _mm256_cmp_ps_mask(quotient, _mm256_set1_ps(3.402823466e38f), _CMP_LE_OQ);
-        alignas(32) float inverse[8];
-        alignas(16) std::uint16_t halves[8];
-        _mm256_store_ps(inverse, _mm256_maskz_mov_ps(usable, quotient));
-        _mm_store_si128(reinterpret_cast<__m128i*>(halves), _mm256_cvtps_ph(scale, _MM_FROUND_TO_NEAREST_INT));
+        const avx2::eight_scales scales(scale);
         // The lowest byte of each of 32 codes.
         const __m512i bytes = _mm512_castsi256_si512(_mm256_setr_epi8(0, 4, 8, 12, 16, 20, 24, 28, 32, 36, 40, 44, 48, 52, 56, 60, 64, 68, 72, 76, 80, 84, 88, 92,
                                                                       96, 100, 104, 108, 112, 116, 120, 124));
@@ -58,31 +50,22 @@ private:
 #pragma GCC unroll 8
         for (int b = 0; b < 8; ++b) {
             const auto code = [&](const float* from) NIBBLE_LAMBDA_INLINE {
-                const __m512 value = _mm512_mul_ps(_mm512_loadu_ps(from), _mm512_set1_ps(inverse[b]));
+                const __m512 value = _mm512_mul_ps(_mm512_loadu_ps(from), _mm512_set1_ps(scales.inverse[b]));
                 // Half away from zero: the sign of the value, and the bits of what is added (round_away in base/lanes.hpp).
                 const __m512i rounding = _mm512_ternarylogic_epi32(magnitude, _mm512_castps_si512(value), below_half, 0xAE);
                 return _mm512_cvttps_epi32(_mm512_add_ps(value, _mm512_castsi512_ps(rounding)));
             };
             const __m256i codes = _mm512_castsi512_si256(_mm512_permutex2var_epi8(code(values + 32 * b), bytes, code(values + 32 * b + 16)));
-            blocks[b].scale.set(halves[b]);
+            blocks[b].scale.set(scales.halves[b]);
             _mm256_storeu_si256(reinterpret_cast<__m256i*>(blocks[b].codes), codes);
-            if constexpr (with_sum) totals[b] = _mm256_dpbusd_epi32(_mm256_setzero_si256(), _mm256_set1_epi8(1), codes);
+            if constexpr (avx2::with_sum<F>) totals[b] = _mm256_dpbusd_epi32(_mm256_setzero_si256(), _mm256_set1_epi8(1), codes);
         }
-        if constexpr (with_sum) {
-            const __m256 sums = _mm256_mul_ps(_mm256_cvtepi32_ps(avx2::total_across(totals)), scale);
-            _mm_store_si128(reinterpret_cast<__m128i*>(halves), _mm256_cvtps_ph(sums, _MM_FROUND_TO_NEAREST_INT));
-#pragma GCC unroll 8
-            for (int b = 0; b < 8; ++b) blocks[b].sum.set(halves[b]);
-        }
+        if constexpr (avx2::with_sum<F>) avx2::set_sums(totals, scale, blocks);
     }
 };
 
 template <avx2::byte_blocks F>
-struct kernel<op::quantize, F, isa::avx512> {
-    static constexpr op::quantize::entry entry = [](const float* values, std::size_t rows, std::size_t cols, const float*, std::byte* out) noexcept {
-        kernel<op::quantize_checked, F, isa::avx512>::run(values, rows * cols, out);
-    };
-};
+struct kernel<op::quantize, F, isa::avx512> : internal::quantize_as_checked<F, isa::avx512> {};
 
 NIBBLE_BASELINE_END
 NIBBLE_TARGET_END

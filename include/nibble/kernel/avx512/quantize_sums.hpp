@@ -74,11 +74,7 @@ private:
 };
 
 template <avx2::bytes_with_sums F>
-struct kernel<op::quantize, F, isa::avx512> {
-    static constexpr op::quantize::entry entry = [](const float* values, std::size_t rows, std::size_t cols, const float*, std::byte* out) noexcept {
-        kernel<op::quantize_checked, F, isa::avx512>::run(values, rows * cols, out);
-    };
-};
+struct kernel<op::quantize, F, isa::avx512> : internal::quantize_as_checked<F, isa::avx512> {};
 
 NIBBLE_BASELINE_END
 NIBBLE_TARGET_END

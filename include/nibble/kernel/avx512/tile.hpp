@@ -10,7 +10,7 @@ NIBBLE_TARGET_BEGIN_AVX512
 NIBBLE_BASELINE_BEGIN
 namespace avx512 {
 
-/// A run of sixteen rows: where codes and factors (scales, then offsets) of its first group are, in panel order, and how far apart groups are.
+/// A run of sixteen rows: where codes and factors (scales, then offsets) of its first group are, in wide form (kernel/panel.hpp), and how far apart groups are.
 struct run_at_hand {
     const std::byte* codes;
     std::size_t code_stride;
@@ -40,11 +40,7 @@ NIBBLE_INLINE void multiply_tile(run_at_hand w, block x, float (*sums)[panel::ro
             for (int k = p * steps; k < (p + 1) * steps; ++k) {
                 const __m512i codes = _mm512_load_si512(w.codes + 64 * k);
 #pragma GCC unroll 8
-                for (int c = 0; c < Count; ++c) {
-                    std::int32_t four;
-                    __builtin_memcpy(&four, x.codes + 32 * c + 4 * k, 4);
-                    sum[c] = _mm512_dpbusd_epi32(sum[c], codes, _mm512_set1_epi32(four));
-                }
+                for (int c = 0; c < Count; ++c) sum[c] = _mm512_dpbusd_epi32(sum[c], codes, broadcast_codes(x.codes + 32 * c + 4 * k));
             }
             const float* factors = w.factors + p * static_cast<int>(panel::rows);
             const __m512 scale = _mm512_load_ps(factors);

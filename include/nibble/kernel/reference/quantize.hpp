@@ -39,5 +39,16 @@ struct kernel<op::quantize_checked, F, isa::reference> {
     static constexpr op::quantize_checked::entry entry = nullptr;
 };
 
+namespace internal {
+/// op::quantize of a level that has op::quantize_checked: what that finds does not matter.
+template <class F, isa Level>
+struct quantize_as_checked {
+    static void run(const float* values, std::size_t rows, std::size_t cols, const float*, std::byte* out) noexcept {
+        kernel<op::quantize_checked, F, Level>::run(values, rows * cols, out);
+    }
+    static constexpr op::quantize::entry entry = &run;
+};
+}  // namespace internal
+
 NIBBLE_BASELINE_END
 NIBBLE_EXACT_END
