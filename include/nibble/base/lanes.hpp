@@ -179,11 +179,26 @@ NIBBLE_INLINE i32x<N> truncate(const f32x<N>& value) noexcept {
     if constexpr (N == 1) return {static_cast<std::int32_t>(value.raw)};
     else return {__builtin_convertvector(value.raw, raw_lanes<std::int32_t, N>)};
 }
+namespace detail {
+template <int N, int... I>
+NIBBLE_INLINE f32x<N> sqrt_of_halves(const f32x<N>& value, std::integer_sequence<int, I...>) noexcept {
+    const f32x<N / 2> low = {__builtin_shufflevector(value.raw, value.raw, I...)};
+    const f32x<N / 2> high = {__builtin_shufflevector(value.raw, value.raw, (N / 2 + I)...)};
+    return {__builtin_shufflevector(sqrt(low).raw, sqrt(high).raw, I..., (N / 2 + I)...)};
+}
+}  // namespace detail
 /// IEEE square root.
 template <int N>
 NIBBLE_INLINE f32x<N> sqrt(const f32x<N>& value) noexcept {
     if constexpr (N == 1) {
         return {__builtin_sqrtf(value.raw)};
+#if defined(NIBBLE_X86)
+        // Every x86-64 has an instruction. The loop below stays one, because C's square root of a negative number sets errno.
+    } else if constexpr (N == 4) {
+        return {__builtin_ia32_sqrtps(value.raw)};
+    } else if constexpr (N > 4) {
+        return detail::sqrt_of_halves(value, std::make_integer_sequence<int, N / 2>{});
+#endif
     } else {
         f32x<N> root = value;
         for (int i = 0; i < N; ++i) root.raw[i] = __builtin_sqrtf(root.raw[i]);

@@ -9,7 +9,7 @@
 // and, if importance matters to it, search_weighted<N>(x, importance, sigma, fits, at), assemble_weighted<N> if that is not what assemble<N>
 // does, and
 //   settle<N>(fits)                   if there is one: what the units of each of N blocks decide together, between search and assembly
-//   sigma(sum_of_squares, count)      the variance term of the weights; row_sigma says whether over the row or the block
+//   sigma(sum_of_squares, count)      if there is one: the variance term of the weights; row_sigma says whether over the row or the block
 // A format whose scale does not depend on the order of its values (the largest magnitude, say) offers instead, or for the case without
 // importance,
 //   pack<N>(values, blocks)           encodes N blocks
@@ -56,31 +56,48 @@ concept checks_scales = requires(const typename F::block& packed) {
 };
 
 namespace detail {
-/// From element 0, in order: the order is part of the bytes.
-NIBBLE_INLINE float sum_of_squares(const float* values, std::size_t count) noexcept {
-    float sum = 0.0f;
-    for (std::size_t i = 0; i < count; ++i) sum = sum + values[i] * values[i];
-    return sum;
-}
-/// The same of `count` blocks of Size values, in lanes if there are enough of them.
-template <int N, std::size_t Batch, std::size_t Size>
-NIBBLE_INLINE void sums_of_squares(const float* values, std::size_t count, float (&sums)[Batch]) noexcept {
-    if constexpr (N > 1 && Batch == N) {
-        if (count == N) {
-            const float* from[N];
-            auto sum = f32x<N>::set(0.0f);
-            for (std::size_t i = 0; i < Size; i += 16) {
-                for (std::size_t lane = 0; lane < N; ++lane) from[lane] = values + lane * Size + i;
-                alignas(64) float x[16][N];
-                gather_lanes<N>(from, x);
-                for (const auto& v : x) sum = sum + f32x<N>::load(v) * f32x<N>::load(v);
-            }
-            sum.store(sums);
-            return;
-        }
+/// The sums of squares of Count runs of `size` values, which lie one after the other. Each from element 0, in order: the order is part of the
+/// bytes, and as every addition waits for the one before, several runs take turns.
+template <std::size_t Count>
+NIBBLE_INLINE void add_squares(const float* values, std::size_t size, float* sums) noexcept {
+    float sum[Count] = {};
+    for (std::size_t i = 0; i < size; ++i) {
+#pragma GCC unroll 8
+        for (std::size_t run = 0; run < Count; ++run) sum[run] = sum[run] + values[run * size + i] * values[run * size + i];
     }
-    for (std::size_t b = 0; b < count; ++b) sums[b] = sum_of_squares(values + b * Size, Size);
+    __builtin_memcpy(sums, sum, sizeof sum);
 }
+NIBBLE_INLINE void sums_of_squares(const float* values, std::size_t size, std::size_t count, float* sums) noexcept {
+    for (; count >= 8; count -= 8, values += 8 * size, sums += 8) add_squares<8>(values, size, sums);
+    for (; count > 0; --count, values += size, ++sums) add_squares<1>(values, size, sums);
+}
+template <class F>
+concept weighs_by_variance = requires { F::sigma(0.0f, std::size_t{}); };
+/// The variance terms of importance, for the blocks of a matrix one after the other. Some rows or blocks are summed up ahead.
+template <class F>
+class variance_terms {
+public:
+    NIBBLE_INLINE variance_terms(const float* values, std::size_t blocks, std::size_t blocks_per_row) noexcept
+        : values_(values), blocks_(blocks), blocks_per_run_(F::row_sigma ? blocks_per_row : 1) {}
+
+    NIBBLE_INLINE float of(std::size_t block) noexcept {
+        const std::size_t run = block / blocks_per_run_;
+        if (run >= first_ + known_) {
+            const std::size_t left = blocks_ / blocks_per_run_ - run, size = blocks_per_run_ * F::block_size;
+            first_ = run;
+            known_ = left < ahead ? left : ahead;
+            sums_of_squares(values_ + run * size, size, known_, terms_);
+            for (std::size_t i = 0; i < known_; ++i) terms_[i] = F::sigma(terms_[i], size);
+        }
+        return terms_[run - first_];
+    }
+
+private:
+    static constexpr std::size_t ahead = 8;
+    const float* values_;
+    std::size_t blocks_, blocks_per_run_, first_ = 0, known_ = 0;  // all blocks of a run share a term
+    float terms_[ahead] = {};
+};
 /// Units of blocks decide together, N blocks at once.
 template <class F, int N>
 concept settling_format = requires(typename F::template fits<N * F::block_size / F::unit_size> found) { F::template settle<N>(found); };
@@ -96,25 +113,18 @@ NIBBLE_INLINE void search_blocks(const float* values, std::size_t blocks, std::s
     constexpr std::size_t batch = settles || finishes ? lanes : lanes > units ? lanes / units : 1;  // blocks that are encoded together
     static_assert(batch * units % lanes == 0);
 
-    [[maybe_unused]] std::size_t known_row = static_cast<std::size_t>(-1);
-    [[maybe_unused]] float known_sigma = 0.0f;
+    constexpr bool weighs = Weighted && weighs_by_variance<F>;
+    [[maybe_unused]] auto variances = [&]() NIBBLE_LAMBDA_INLINE {
+        if constexpr (weighs) return variance_terms<F>(values, blocks, blocks_per_row);
+        else return 0;
+    }();
     for (std::size_t first = 0; first < blocks; first += batch) {
         const std::size_t here = blocks - first < batch ? blocks - first : batch;
         typename F::template fits<batch * units> fits;
         if (settles && here < batch) fits = {};
         [[maybe_unused]] float sigma[batch] = {};
-        if constexpr (Weighted) {
-            if constexpr (F::row_sigma) {
-                for (std::size_t b = 0; b < here; ++b) {
-                    const std::size_t row = (first + b) / blocks_per_row, count = blocks_per_row * F::block_size;
-                    if (row != known_row) known_sigma = F::sigma(detail::sum_of_squares(values + row * count, count), count);
-                    known_row = row;
-                    sigma[b] = known_sigma;
-                }
-            } else {
-                detail::sums_of_squares<L, batch, F::block_size>(values + first * F::block_size, here, sigma);
-                for (std::size_t b = 0; b < here; ++b) sigma[b] = F::sigma(sigma[b], F::block_size);
-            }
+        if constexpr (weighs) {
+            for (std::size_t b = 0; b < here; ++b) sigma[b] = variances.of(first + b);
         }
         for (std::size_t at = 0; at < here * units; at += lanes) {
             const float* from[lanes];

@@ -26,25 +26,63 @@ NIBBLE_INLINE constexpr std::uint8_t level_byte(int code) noexcept {
 
 namespace detail {
 
-/// Bisection of ascending levels, as tables for pick: middles[d] has what a value is compared with once the upper d bits of its code
-/// are known, even and odd what the lowest bit chooses from. Everything is repeated to fill 16 lanes.
-template <class Levels>
-struct bisection {
-    float middles[4][16], even[16], odd[16];
+/// A number for each of sixteen ranges, found by the upper three bits of the range and by whether the lowest is 0. Repeated to fill 16 lanes.
+struct range_table {
+    float even[16], odd[16];
 
-    consteval bisection() noexcept : middles{}, even{}, odd{} {
+    consteval explicit range_table(const float (&of_range)[16]) noexcept : even{}, odd{} {
         for (int i = 0; i < 16; ++i) {
-            for (int d = 0; d < 4; ++d) {
-                const int width = 16 >> d, above = i % (1 << d) * width + width / 2;
-                middles[d][i] = 0.5f * static_cast<float>(Levels::values[above - 1] + Levels::values[above]);
-            }
-            even[i] = static_cast<float>(Levels::values[i % 8 * 2]);
-            odd[i] = static_cast<float>(Levels::values[i % 8 * 2 + 1]);
+            even[i] = of_range[i % 8 * 2];
+            odd[i] = of_range[i % 8 * 2 + 1];
+        }
+    }
+    template <int N>
+    NIBBLE_INLINE f32x<N> at(const i32x<N>& upper, const mask32<N>& is_even) const noexcept {
+        return select(is_even, pick(f32x<N>::load(even), upper), pick(f32x<N>::load(odd), upper));
+    }
+};
+
+/// Bisection of sixteen ascending ranges: middles[d] has what a value is compared with once the upper d bits of its range are known.
+struct bisection {
+    float middles[4][16];
+
+    /// @param starts  where the ranges begin; that of the first has no meaning
+    consteval explicit bisection(const float (&starts)[16]) noexcept : middles{} {
+        for (int d = 0; d < 4; ++d) {
+            const int width = 16 >> d;
+            for (int i = 0; i < 16; ++i) middles[d][i] = starts[i % (1 << d) * width + width / 2];
+        }
+    }
+    /// The upper three bits of the range; NaN is in the last one.
+    template <int N>
+    NIBBLE_INLINE i32x<N> find(const f32x<N>& value, mask32<N>& is_even) const noexcept {
+        auto upper = i32x<N>::set(0);
+        is_even = value < f32x<N>::load(middles[0]);
+#pragma GCC unroll 3
+        for (int d = 1; d < 4; ++d) {
+            upper = upper + upper + select(is_even, i32x<N>::set(0), i32x<N>::set(1));
+            is_even = value < pick(f32x<N>::load(middles[d]), upper);
+        }
+        return upper;
+    }
+};
+
+/// The levels as ranges: each reaches from the middle below it to the middle above.
+template <class Levels>
+struct level_ranges {
+    float starts[16], levels[16];
+
+    consteval level_ranges() noexcept : starts{}, levels{} {
+        for (int i = 0; i < 16; ++i) {
+            levels[i] = static_cast<float>(Levels::values[i]);
+            if (i != 0) starts[i] = 0.5f * (levels[i - 1] + levels[i]);
         }
     }
 };
 template <class Levels>
-inline constexpr bisection<Levels> bisection_of{};
+inline constexpr bisection nearest_level(level_ranges<Levels>{}.starts);
+template <class Levels>
+inline constexpr range_table level_of(level_ranges<Levels>{}.levels);
 
 }  // namespace detail
 
@@ -54,17 +92,11 @@ template <class Levels, int N>
 NIBBLE_INLINE i32x<N> find_nearest_level(const f32x<N>& value, f32x<N>& level) noexcept {
     using floats = f32x<N>;
     using ints = i32x<N>;
-    const auto& tables = detail::bisection_of<Levels>;
     if constexpr (N >= 8) {
-        auto code = ints::set(0);
-        auto below = value < floats::load(tables.middles[0]);
-#pragma GCC unroll 3
-        for (int d = 1; d < 4; ++d) {
-            code = code + code + select(below, ints::set(0), ints::set(1));
-            below = value < detail::pick(floats::load(tables.middles[d]), code);
-        }
-        level = select(below, detail::pick(floats::load(tables.even), code), detail::pick(floats::load(tables.odd), code));
-        return code + code + select(below, ints::set(0), ints::set(1));
+        mask32<N> is_even;
+        const auto upper = detail::nearest_level<Levels>.find(value, is_even);
+        level = detail::level_of<Levels>.at(upper, is_even);
+        return upper + upper + select(is_even, ints::set(0), ints::set(1));
     } else {
         auto code = ints::set(15);
         level = floats::set(Levels::values[15]);

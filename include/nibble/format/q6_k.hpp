@@ -108,7 +108,6 @@ struct q6_k {
 
     /// Importance is the weight itself, without a variance term.
     static constexpr bool row_sigma = false;
-    NIBBLE_INLINE static float sigma(float, std::size_t) noexcept { return 0.0f; }
     template <int N>
     NIBBLE_INLINE static void search_weighted(const float (&x)[16][N], const float (&importance)[16][N], const f32x<N>&, auto& found,
                                               std::size_t at) noexcept {
