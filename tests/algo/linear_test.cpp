@@ -83,7 +83,8 @@ TEST_CASE("many columns, prepared by several threads, stay within the bound") {
 }
 
 TEST_CASE("products stay within their bound where integer sums are as large as they may be") {
-    using formats = nibble::format_list<nibble::q6_k, nibble::iq2_xxs, nibble::iq2_xs, nibble::iq2_s, nibble::iq3_xxs, nibble::iq3_s, nibble::tq2_0>;
+    using formats = nibble::format_list<nibble::q8_0, nibble::q6_k, nibble::iq4_nl, nibble::iq4_xs, nibble::iq2_xxs, nibble::iq2_xs, nibble::iq2_s,
+                                        nibble::iq3_xxs, nibble::iq3_s, nibble::tq2_0>;
     support::for_each_format(formats{}, [](auto format) {
         using F = decltype(format);
         const std::size_t rows = 17, cols = 768, count = 23;
@@ -95,18 +96,22 @@ TEST_CASE("products stay within their bound where integer sums are as large as t
         const auto packed = nibble::quantizer<F>{options}({w.data(), nibble::shape{rows, cols}});
         REQUIRE(static_cast<bool>(packed));
         REQUIRE(static_cast<bool>(nibble::dequantize(packed->view(), std::span(decoded))));
+        const auto panel = nibble::repack(*packed);
+        REQUIRE(panel);
         // Among the others: rows with the signs of a packed row in all of their columns, or in one run.
         for (std::size_t i = 4; i < count; i += i % 3 + 1) {
             for (std::size_t k = i % 2 * 256; k < (i % 2 == 0 ? cols : 512); ++k) x[i * cols + k] = decoded[i % rows * cols + k] < 0 ? -2.0f : 2.0f;
         }
         support::for_each_level([&](nibble::isa level) {
             for (const std::size_t some : {std::size_t{5}, std::size_t{8}, std::size_t{16}, count}) {
-                std::vector<float> y(some * rows);
+                std::vector<float> y(some * rows), panels(some * rows);
                 const nibble::dense_view<const float> in(x.data(), nibble::shape{some, cols});
                 REQUIRE(static_cast<bool>(nibble::gemm(*packed, in, nibble::dense_view<float>(y.data(), nibble::shape{some, rows}))));
+                REQUIRE(static_cast<bool>(nibble::gemm(*panel, in, nibble::dense_view<float>(panels.data(), nibble::shape{some, rows}))));
                 double worst = 0;
                 for (std::size_t i = 0; i < some * rows; ++i) {
-                    worst = support::larger(worst, support::error_of(multiply<F>(&decoded[i % rows * cols], &x[i / rows * cols], cols), y[i]));
+                    const product p = multiply<F>(&decoded[i % rows * cols], &x[i / rows * cols], cols);
+                    worst = support::larger(support::larger(worst, support::error_of(p, y[i])), support::error_of(p, panels[i]));
                 }
                 INFO(F::name << " at " << nibble::name_of(level) << ", " << some << " columns");
                 CHECK(worst <= 1.0);

@@ -160,6 +160,15 @@ NIBBLE_INLINE constexpr std::size_t tiled_row_workspace(std::size_t cols) noexce
     return runs_of(cols) * 8 * sizeof(activation_tile<F, 1>);
 }
 
+/// Codes of four columns in the order in which levels of 16 bits leave those of 8 bits: 0, 2, 1, 3.
+NIBBLE_INLINE void exchange_middles(std::int16_t (&codes)[run_size]) noexcept {
+    for (std::size_t k = 0; k < run_size; k += 16) {
+        auto* at = reinterpret_cast<__m256i*>(codes + k);
+        const __m256i order = _mm256_broadcastsi128_si256(_mm_setr_epi8(0, 1, 4, 5, 2, 3, 6, 7, 8, 9, 12, 13, 10, 11, 14, 15));
+        _mm256_storeu_si256(at, _mm256_shuffle_epi8(_mm256_loadu_si256(at), order));
+    }
+}
+
 /// op::linear's workspace and prepare.
 template <class F>
 struct activation {
@@ -233,13 +242,6 @@ private:
         }
     }
 
-    NIBBLE_INLINE static void exchange_middles(code (&codes)[run_size]) noexcept {
-        for (std::size_t k = 0; k < run_size; k += 16) {
-            auto* at = reinterpret_cast<__m256i*>(codes + k);
-            const __m256i order = _mm256_setr_epi8(0, 1, 4, 5, 2, 3, 6, 7, 8, 9, 12, 13, 10, 11, 14, 15, 0, 1, 4, 5, 2, 3, 6, 7, 8, 9, 12, 13, 10, 11, 14, 15);
-            _mm256_storeu_si256(at, _mm256_shuffle_epi8(_mm256_loadu_si256(at), order));
-        }
-    }
     static void keep_in_strips(const row_run<F>& run, row_run<F>& to) noexcept {
         to = run;
         for (std::size_t j = 0; j < 8; ++j) {

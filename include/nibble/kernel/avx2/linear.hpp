@@ -25,7 +25,8 @@ struct kernel<op::linear, F, isa::avx2> {
             for (std::size_t r = 0; r < rows; r += panel::rows) {
                 const std::size_t some = rows - r < panel::rows ? rows - r : panel::rows;
                 unpacked.fill(packed + r * row_bytes<F>(cols), some, cols, first, here);
-                avx2::multiply_panel<F>(unpacked.memory, some, first, here, cols, workspace, count, y + r, stride);
+                const auto nothing = [](std::size_t) NIBBLE_LAMBDA_INLINE {};
+                avx2::multiply_panel<F>(unpacked.memory, some, first, here, cols, workspace, count, y + r, stride, nothing);
             }
         }
     }

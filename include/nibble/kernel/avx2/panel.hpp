@@ -16,15 +16,19 @@ namespace avx2 {
 template <class F>
 inline constexpr std::size_t panel_cols = needs_words<F> ? 1024 : 2048;
 
-/// Codes of 8 bits, eight rows by four columns, to the int16 levels that tiles read: columns 0 and 2, then 1 and 3; each times what
-/// `multiple` has for its row, if it is not null.
-NIBBLE_INLINE void store_levels(__m256i codes, std::byte* out, const __m256i* multiple = nullptr) noexcept {
-    const __m256i level = _mm256_xor_si256(codes, _mm256_set1_epi8(-128));
-    __m256i even = _mm256_srai_epi16(_mm256_slli_epi16(level, 8), 8), odd = _mm256_srai_epi16(level, 8);
-    if (multiple != nullptr) even = _mm256_mullo_epi16(even, *multiple), odd = _mm256_mullo_epi16(odd, *multiple);
+/// Levels of 8 bits, eight rows by four columns, to the int16 levels that tiles read: columns 0 and 2, then 1 and 3; times 256, which leaves one
+/// instruction for each, or times what `multiple` has for its row, in the upper bytes of its words, if it is not null.
+NIBBLE_INLINE void store_levels(__m256i levels, std::byte* out, const __m256i* multiple = nullptr) noexcept {
+    __m256i even = _mm256_slli_epi16(levels, 8), odd = _mm256_and_si256(levels, _mm256_set1_epi16(-256));
+    if (multiple != nullptr) even = _mm256_mulhi_epi16(even, *multiple), odd = _mm256_mulhi_epi16(odd, *multiple);
     auto* to = reinterpret_cast<__m256i*>(out);
     _mm256_store_si256(to, even);
     _mm256_store_si256(to + 2, odd);
+}
+/// What store_levels multiplies with, from the same numbers of 32 bits.
+NIBBLE_INLINE __m256i upper_bytes(__m256i multiples) noexcept {
+    const __m256i upper = _mm256_slli_epi32(multiples, 8);
+    return two_words(upper, upper);
 }
 
 /// y (+)= sums, for the rows of a panel and the float rows that exist.
@@ -44,11 +48,13 @@ NIBBLE_INLINE void keep_sums(const tile_sums<Width>& sums, std::size_t rows, std
 }
 
 /// Some runs of a panel, as tiles read them, with all float rows.
+/// @param before  is called with the first float row of each tile
 template <class F>
 inline void multiply_panel(const std::byte* weights, std::size_t rows, std::size_t first_run, std::size_t runs, std::size_t cols,
-                           const std::byte* workspace, std::size_t count, float* y, std::size_t stride) noexcept {
+                           const std::byte* workspace, std::size_t count, float* y, std::size_t stride, auto before) noexcept {
     const std::size_t wide = rows_in_wide_tiles(count);
     const auto tile = [&]<int Width>(std::size_t i) NIBBLE_LAMBDA_INLINE {
+        before(i);
         for (std::size_t c = i; c < i + Width && c < count; ++c) {  // far from the caches, and wanted when the tile is done
             _mm_prefetch(reinterpret_cast<const char*>(y + c * stride), _MM_HINT_T0);
             _mm_prefetch(reinterpret_cast<const char*>(y + c * stride + rows - 1), _MM_HINT_T0);
@@ -78,7 +84,7 @@ NIBBLE_INLINE void fill_half_panel(const std::byte* const (&runs)[8], std::size_
     constexpr bool scaled = ForTiles && scales_levels<F>;
     alignas(32) float factors[2 * parts][8][8];  // scales, then offsets, of each part
     alignas(32) std::int32_t multiples[8][8];
-    __m256i multiple[8];  // of groups, twice the same 16 bits for each row
+    __m256i multiple[8];  // of groups, as store_levels takes them
     for (std::size_t r = 0; r < 8; ++r) {
         run_scales<parts> scales = decoder<F>::scales(runs[r]);
         if constexpr (scaled) {
@@ -88,6 +94,7 @@ NIBBLE_INLINE void fill_half_panel(const std::byte* const (&runs)[8], std::size_
         }
         const __m256 exists = _mm256_castsi256_ps(_mm256_set1_epi32(r < rows ? -1 : 0));
         for (std::size_t part = 0; part < parts; ++part) {
+            if constexpr (ForTiles) scales.scale[part] = _mm256_mul_ps(scales.scale[part], _mm256_set1_ps(1.0f / level_unit<F>));
             _mm256_store_ps(factors[part][r], _mm256_and_ps(exists, scales.scale[part]));
             _mm256_store_ps(factors[parts + part][r], _mm256_and_ps(exists, scales.offset[part]));
         }
@@ -100,13 +107,14 @@ NIBBLE_INLINE void fill_half_panel(const std::byte* const (&runs)[8], std::size_
     }
     if constexpr (scaled) {
         transpose_to([&](std::size_t r) NIBBLE_LAMBDA_INLINE { return load_doubles(multiples[r]); },
-                     [&](std::size_t g, __m256i v) NIBBLE_LAMBDA_INLINE { multiple[g] = two_words(v, v); });
+                     [&](std::size_t g, __m256i v) NIBBLE_LAMBDA_INLINE { multiple[g] = upper_bytes(v); });
     }
     for_each_group([&]<int Group>() NIBBLE_LAMBDA_INLINE {
         transpose_to([&](std::size_t r) NIBBLE_LAMBDA_INLINE { return decoder<F>::template codes<Group>(runs[r]); },
                      [&](std::size_t k, __m256i v) NIBBLE_LAMBDA_INLINE {
                          std::byte* to = out + Group * size;
-                         if constexpr (ForTiles && needs_words<F>) store_levels(v, to + 128 * k, scaled ? &multiple[Group] : nullptr);
+                         const __m256i level = _mm256_xor_si256(v, _mm256_set1_epi8(-128));
+                         if constexpr (ForTiles && needs_words<F>) store_levels(level, to + 128 * k, scaled ? &multiple[Group] : nullptr);
                          else _mm256_store_si256(reinterpret_cast<__m256i*>(to + 64 * k), v);
                      });
     });

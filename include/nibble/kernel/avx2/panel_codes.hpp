@@ -38,6 +38,17 @@ NIBBLE_INLINE __m256i panel_codes(const std::byte* group) noexcept {
     return _mm256_shuffle_epi8(less(_mm256_broadcastsi128_si256(table)), v);
 }
 
+/// Calls fn<K>() for quads First .. First + Count - 1 of a group: all, or those of a part.
+template <int First, int Count>
+NIBBLE_INLINE void for_each_quad(auto&& fn) noexcept {
+    static_assert(Count == 4 || Count == 8);
+    fn.template operator()<First>();
+    fn.template operator()<First + 1>();
+    fn.template operator()<First + 2>();
+    fn.template operator()<First + 3>();
+    if constexpr (Count == 8) for_each_quad<First + 4, 4>(fn);
+}
+
 /// Eight scales (kind 0) or offsets (kind 1), of half 0 or 1 of the rows; where they are multiples, these.
 template <class F>
 NIBBLE_INLINE __m256 panel_factors(const std::byte* run, std::size_t kind, std::size_t g, std::size_t part, std::size_t half) noexcept {

@@ -1,10 +1,10 @@
 // Products of panels (kernel/panel.hpp) with few float rows, with AVX2: a group of eight rows is unpacked into registers, which then meet up to four
 // float rows. Rows are lanes, so that neither scales are broadcast nor sums formed across lanes. Many float rows have packed rows unpacked into
-// tiles instead (linear.hpp), where panels would not save anything.
+// tiles instead (linear.hpp), where panels would not save anything, except for codes of 8 bits (panel_tiles.hpp).
 #pragma once
 
-#include "nibble/kernel/avx2/activation.hpp"
 #include "nibble/kernel/avx2/panel_codes.hpp"
+#include "nibble/kernel/avx2/panel_tiles.hpp"
 #include "nibble/kernel/avx2/tile.hpp"
 #include "nibble/kernel/reference/panel.hpp"
 
@@ -13,44 +13,60 @@ NIBBLE_TARGET_BEGIN_AVX2
 NIBBLE_BASELINE_BEGIN
 namespace avx2 {
 
-/// Float rows up to which panels were measured to serve better than packed rows. Codes of 6 bits take too long to put together, and those of 8
-/// are multiplied too slowly for the unpacking to matter; listed ones save a single row the look-ups.
+/// Float rows up to which panels were measured to serve better than packed rows. Codes of 6 bits take too long to put together. Where codes of 8 are
+/// unpacked, more float rows would not stay in the L2 cache from panel to panel.
 template <class F>
-inline constexpr std::size_t most_with_panels = needs_words<F> ? (panels_of<F>.code_count != 0 ? 1 : 0) : panel::index_bits<F> == 6 ? 0 : F::code_bits == 7 ? 15 : 16;
+inline constexpr std::size_t most_with_panels = needs_words<F> ? 64 : panel::index_bits<F> == 6 ? 0 : F::code_bits == 7 ? 15 : 16;
 
-/// Float rows as panels meet them: run by run, codes in the order of the elements.
+/// From as many float rows on as packed rows, panels of codes of 8 bits are unpacked for tiles.
+template <class F>
+NIBBLE_INLINE constexpr bool unpacks_panels(std::size_t count) noexcept {
+    return needs_words<F> && count >= panel_threshold<F>;
+}
+
+/// A run of a float row as panels meet it. Codes are in the order of the elements, those of 16 bits as tiles have them. A single row has codes of 8
+/// bits for listed levels of 8 bits too, which take their signs: looking them up takes longer than multiplying.
+template <class F, bool Single>
+using panel_activation = activation_run<std::conditional_t<Single && panels_of<F>.code_count != 0, std::int8_t, activation_code<F>>, F::parts>;
+
+/// Few float rows as panels meet them, run by run.
 template <class F>
 struct ordered_activation {
     static constexpr int zero = needs_words<F> || panels_of<F>.zero < 0 ? 0 : panels_of<F>.zero;
 
-    static std::size_t workspace(std::size_t count, std::size_t cols) noexcept { return count * row_workspace<F>(cols); }
-    static void prepare(const float* x, std::size_t first, std::size_t last, std::size_t, std::size_t cols, std::byte* out) noexcept {
-        for (std::size_t i = first; i < last; ++i) {
-            for (std::size_t r = 0; r < runs_of(cols); ++r) {
-                float padded[run_size];
-                quantize(floats_at(x + i * cols, cols, r, padded), reinterpret_cast<row_run<F>*>(out + i * row_workspace<F>(cols))[r]);
-            }
-        }
+    static std::size_t workspace(std::size_t count, std::size_t cols) noexcept {
+        if (unpacks_panels<F>(count)) return activation<F>::workspace(count, cols);
+        return count * runs_of(cols) * sizeof(panel_activation<F, false>);
+    }
+    static void prepare(const float* x, std::size_t first, std::size_t last, std::size_t count, std::size_t cols, std::byte* out) noexcept {
+        if (unpacks_panels<F>(count)) activation<F>::prepare(x, first, last, count, cols, out);
+        else if (count == 1) prepare_rows<true>(x, first, last, cols, out);
+        else prepare_rows<false>(x, first, last, cols, out);
     }
 
 private:
-    [[gnu::noinline]] static void quantize(const float* from, row_run<F>& to) noexcept { quantize_run(from, zero, to); }
+    template <bool Single>
+    static void prepare_rows(const float* x, std::size_t first, std::size_t last, std::size_t cols, std::byte* out) noexcept {
+        for (std::size_t i = first; i < last; ++i) {
+            for (std::size_t r = 0; r < runs_of(cols); ++r) {
+                float padded[run_size];
+                quantize(floats_at(x + i * cols, cols, r, padded), reinterpret_cast<panel_activation<F, Single>*>(out)[i * runs_of(cols) + r]);
+            }
+        }
+    }
+    template <class Run>
+    [[gnu::noinline]] static void quantize(const float* from, Run& to) noexcept {
+        quantize_run(from, zero, to);
+        if constexpr (sizeof to.codes[0] == 2) exchange_middles(to.codes);
+    }
 };
 
 /// Halves of a panel that meet float rows together: both share the broadcasts, if there are registers for their sums.
 template <class F, int Cols>
 inline constexpr int halves_together = (fit_in_words(F::code_bits) >= 8 / static_cast<int>(F::parts) ? 1 : 2) * Cols <= 4 ? 2 : 1;
 
-/// Products of a quad with four codes of a float row, of which `magnitude` are the magnitudes. Levels of 8 bits meet codes with one of both as
-/// a magnitude that the other's sign has moved to; that of -128, which listed levels do not have, is no level.
-template <class F>
-NIBBLE_INLINE __m256i multiply_quad(__m256i w, __m256i x, __m256i magnitude) noexcept {
-    if constexpr (!needs_words<F>) return _mm256_maddubs_epi16(w, x);
-    else if constexpr (panels_of<F>.code_count != 0) return _mm256_maddubs_epi16(magnitude, _mm256_sign_epi8(w, x));
-    else return _mm256_maddubs_epi16(_mm256_abs_epi8(w), _mm256_sign_epi8(x, w));
-}
-
-/// Products of part Part of a group with Cols float rows, in 32 bits, quad by quad: added in 16 bits as long as they fit.
+/// Products of part Part of a group with Cols float rows, in 32 bits, quad by quad: added in 16 bits as long as they fit. Listed levels of 8 bits, of
+/// which -128 is none, take the signs of the float rows and leave them their magnitudes.
 /// @param group the group's codes, of the first of Halves halves
 /// @param codes of the group, of each float row
 template <class F, int Part, int Cols, int Halves>
@@ -68,7 +84,7 @@ NIBBLE_INLINE void multiply_part(const std::byte* group, const std::int8_t* cons
             const __m256i x = broadcast_codes(codes[c] + 4 * K), magnitude = _mm256_abs_epi8(x);
 #pragma GCC unroll 2
             for (int h = 0; h < Halves; ++h) {
-                const __m256i p = multiply_quad<F>(w[h], x, magnitude);
+                const __m256i p = needs_words<F> ? _mm256_maddubs_epi16(magnitude, _mm256_sign_epi8(w[h], x)) : _mm256_maddubs_epi16(w[h], x);
                 some[h][c] = K % fit == 0 ? p : _mm256_add_epi16(some[h][c], p);
                 pin(some[h][c]);
                 if constexpr (K % fit == fit - 1) {
@@ -78,24 +94,47 @@ NIBBLE_INLINE void multiply_part(const std::byte* group, const std::int8_t* cons
             }
         }
     };
-    constexpr int first = Part * steps;
-    add.template operator()<first>();
-    add.template operator()<first + 1>();
-    add.template operator()<first + 2>();
-    add.template operator()<first + 3>();
-    if constexpr (steps == 8) {
-        add.template operator()<4>();
-        add.template operator()<5>();
-        add.template operator()<6>();
-        add.template operator()<7>();
-    }
+    for_each_quad<Part * steps, steps>(add);
+}
+
+/// The same for codes of 8 bits, whose products with codes of 16 bits are added in 32: levels are multiplied with 256, which takes one instruction
+/// for those of two columns. Of four columns, the codes of float rows come in the order 0, 2, 1, 3.
+template <class F, int Part, int Cols, int Halves>
+NIBBLE_INLINE void multiply_part(const std::byte* group, const std::int16_t* const (&codes)[Cols], __m256i (&product)[Halves][Cols]) noexcept {
+    constexpr int steps = 8 / static_cast<int>(F::parts);
+    static_assert(32 / static_cast<int>(F::parts) * 128 * 256 * std::int64_t{2047} < std::int64_t{1} << 31);
+    const auto add = [&]<int K>() NIBBLE_LAMBDA_INLINE {
+        __m256i w[Halves][2];
+#pragma GCC unroll 2
+        for (int h = 0; h < Halves; ++h) {
+            const __m256i levels = panel_codes<F, K, 128>(group + 32 * h);
+            w[h][0] = _mm256_slli_epi16(levels, 8);
+            w[h][1] = _mm256_and_si256(levels, _mm256_set1_epi16(-256));
+        }
+#pragma GCC unroll 4
+        for (int c = 0; c < Cols; ++c) {
+#pragma GCC unroll 2
+            for (int i = 0; i < 2; ++i) {
+                const __m256i x = broadcast_codes(codes[c] + 4 * K + 2 * i);
+#pragma GCC unroll 2
+                for (int h = 0; h < Halves; ++h) {
+                    const __m256i p = _mm256_madd_epi16(w[h][i], x);
+                    product[h][c] = K % steps == 0 && i == 0 ? p : _mm256_add_epi32(product[h][c], p);
+                    pin(product[h][c]);
+                }
+            }
+        }
+    };
+    for_each_quad<Part * steps, steps>(add);
 }
 
 /// Adds the products of Halves halves of a run of a panel, from half `first` on, with runs of Cols float rows.
-template <class F, int Cols, int Halves>
-NIBBLE_INLINE void add_run(const std::byte* run, std::size_t first, const row_run<F>* const (&x)[Cols], std::size_t i, __m256 (&total)[2][Cols]) noexcept {
+template <class F, int Cols, int Halves, class Run>
+NIBBLE_INLINE void add_run(const std::byte* run, std::size_t first, const Run* const (&x)[Cols], std::size_t i, __m256 (&total)[2][Cols]) noexcept {
     using order = panel::order<F>;
     constexpr bool centered = !order::has_offsets;
+    using code = std::remove_extent_t<decltype(Run::codes)>;
+    constexpr float code_unit = sizeof(code) == 2 ? 256.0f : 1.0f;
     const auto at = [&](std::size_t h) NIBBLE_LAMBDA_INLINE { return first + h; };
     __m256 sums[Halves][Cols];  // in units of scales, then of offsets
     const auto clear = [&]() NIBBLE_LAMBDA_INLINE {
@@ -108,15 +147,16 @@ NIBBLE_INLINE void add_run(const std::byte* run, std::size_t first, const row_ru
     const auto add_to_total = [&](std::size_t kind) NIBBLE_LAMBDA_INLINE {
 #pragma GCC unroll 2
         for (std::size_t h = 0; h < Halves; ++h) {
+            const __m256 unit = _mm256_mul_ps(panel_units<F>(run, kind, at(h)), _mm256_set1_ps(kind == 0 ? 1.0f / code_unit : 1.0f));
 #pragma GCC unroll 4
-            for (int c = 0; c < Cols; ++c) total[at(h)][c] = _mm256_fmadd_ps(sums[h][c], panel_units<F>(run, kind, at(h)), total[at(h)][c]);
+            for (int c = 0; c < Cols; ++c) total[at(h)][c] = _mm256_fmadd_ps(sums[h][c], unit, total[at(h)][c]);
         }
     };
     clear();
 #pragma GCC unroll 1
     for (std::size_t g = 0; g < panel::groups; ++g) {
         fetch_ahead<F>(run, g);
-        const std::int8_t* codes[Cols];
+        const code* codes[Cols];
 #pragma GCC unroll 4
         for (int c = 0; c < Cols; ++c) codes[c] = x[c][i].codes + 32 * g;
         const auto part = [&]<int Part>() NIBBLE_LAMBDA_INLINE {
@@ -133,7 +173,7 @@ NIBBLE_INLINE void add_run(const std::byte* run, std::size_t first, const row_ru
                     if constexpr (centered && needs_words<F>) continue;
                     const __m256 sum = _mm256_broadcast_ss(&a.sums[Part][g]);
                     if constexpr (centered) to = _mm256_fmadd_ps(scale, sum, to);
-                    else if constexpr (needs_words<F>) to = _mm256_fmadd_ps(scale, _mm256_mul_ps(sum, _mm256_set1_ps(128.0f)), to);
+                    else if constexpr (needs_words<F>) to = _mm256_fmadd_ps(scale, _mm256_mul_ps(sum, _mm256_set1_ps(128.0f * code_unit)), to);
                 }
             }
         };
@@ -162,9 +202,10 @@ NIBBLE_INLINE void add_run(const std::byte* run, std::size_t first, const row_ru
 template <class F, int Cols>
 [[gnu::noinline]] void multiply_panels(const std::byte* panels, std::size_t rows, std::size_t cols, const std::byte* workspace, float* y,
                                        std::size_t stride) noexcept {
-    const row_run<F>* x[Cols];
+    using activation = panel_activation<F, Cols == 1>;
+    const activation* x[Cols];
 #pragma GCC unroll 4
-    for (int c = 0; c < Cols; ++c) x[c] = reinterpret_cast<const row_run<F>*>(workspace + static_cast<std::size_t>(c) * row_workspace<F>(cols));
+    for (int c = 0; c < Cols; ++c) x[c] = reinterpret_cast<const activation*>(workspace) + static_cast<std::size_t>(c) * runs_of(cols);
     for (std::size_t r = 0; r < rows; r += panel::rows) {
         __m256 total[2][Cols] = {};
         for (std::size_t i = 0; i < runs_of(cols); ++i, panels += panel::order<F>::run_bytes) {
@@ -188,6 +229,9 @@ template <affine_format F>
 struct kernel<op::panel_linear, F, isa::avx2> {
     static void run(const std::byte* panels, std::size_t rows, std::size_t cols, const std::byte* workspace, std::size_t count, float* y,
                     std::size_t stride) noexcept {
+        if constexpr (avx2::needs_words<F>) {
+            if (avx2::unpacks_panels<F>(count)) return avx2::multiply_unpacked<F>(panels, rows, cols, workspace, count, y, stride);
+        }
         while (count != 0) {
             const std::size_t here = avx2::rows_together(count);
             switch (here) {
@@ -197,7 +241,7 @@ struct kernel<op::panel_linear, F, isa::avx2> {
                 default: avx2::multiply_panels<F, 4>(panels, rows, cols, workspace, y, stride); break;
             }
             count -= here;
-            workspace += here * avx2::row_workspace<F>(cols);
+            workspace += here * avx2::runs_of(cols) * sizeof(avx2::panel_activation<F, false>);
             y += here * stride;
         }
     }

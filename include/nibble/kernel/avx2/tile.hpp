@@ -19,6 +19,10 @@ inline constexpr std::size_t tile_code_bytes = panel::wide_code_bytes * sizeof(a
 template <class F>
 inline constexpr std::size_t tile_group_bytes = tile_code_bytes<F> + 2 * F::parts * panel::rows * sizeof(float);
 
+/// What int16 levels in tiles are multiples of, and their scales a part of.
+template <class F>
+inline constexpr float level_unit = needs_words<F> && !scales_levels<F> ? 256.0f : 1.0f;
+
 /// Float sums of a tile: 16 rows of the panel for each float row.
 template <int Width>
 using tile_sums = float[Width][16];
@@ -225,7 +229,7 @@ inline void multiply_tile(const std::byte* weights, const activation_tile<F, Wid
                         sum = _mm256_fmadd_ps(s, _mm256_fmadd_ps(product, step, code_sum), sum);
                     } else {
                         __m256 o = _mm256_load_ps(offset + 8 * h);
-                        if constexpr (needs_words<F>) o = _mm256_fmadd_ps(s, _mm256_set1_ps(128.0f), o);
+                        if constexpr (needs_words<F>) o = _mm256_fmadd_ps(s, _mm256_set1_ps(128.0f * level_unit<F>), o);
                         sum = _mm256_fmadd_ps(o, code_sum, sum);
                         sum = _mm256_fmadd_ps(product, _mm256_mul_ps(s, step), sum);
                     }

@@ -58,7 +58,7 @@ template <affine_format F>
 struct kernel<op::panel_linear, F, isa::avxvnni> {
     static constexpr op::panel_linear::entry entry = [] {
         op::panel_linear::entry inherited = kernel<op::panel_linear, F, isa::avx2>::entry;
-        inherited.most = inherited.most < 4 ? inherited.most : 4;
+        inherited.most = F::code_bits == 8 ? 1 : inherited.most < 4 ? inherited.most : 4;
         return inherited;
     }();
 };
