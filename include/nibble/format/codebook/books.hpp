@@ -43,40 +43,41 @@ struct octal_book {
 // size     points
 // shells   how many distances from a key that is no point its neighbours have (neighbours.hpp); source: ggml's iq2xs_init_impl and
 //          iq3xs_init_impl
-// chunks   groups of eight that the neighbours of all keys fill; neighbours_test.cpp counts them
+// chunks   groups of eight that the neighbours of all keys fill, and what undominated ones (neighbours.hpp) fill again: 0 where all are, or where
+//          no search wants them; neighbours_test.cpp counts them
 struct iq2_xxs_book : ternary_book {
-    static constexpr std::size_t size = 256, chunks = 16920;
+    static constexpr std::size_t size = 256, chunks = 16920, undominated_chunks = 13027;
     static constexpr int shells = 2;
     static constexpr std::int8_t values[3] = {8, 25, 43};
     static constexpr const auto& members = detail::iq2_xxs_members;
 };
 struct iq2_xs_book : ternary_book {
-    static constexpr std::size_t size = 512, chunks = 25422;
+    static constexpr std::size_t size = 512, chunks = 25422, undominated_chunks = 14955;
     static constexpr int shells = 2;
     static constexpr std::int8_t values[3] = {8, 25, 43};
     static constexpr const auto& members = detail::iq2_xs_members;
 };
 struct iq2_s_book : ternary_book {
-    static constexpr std::size_t size = 1024, chunks = 8633;
+    static constexpr std::size_t size = 1024, chunks = 8633, undominated_chunks = 0;
     static constexpr int shells = 1;
     static constexpr std::int8_t values[3] = {8, 25, 43};
     static constexpr const auto& members = detail::iq2_s_members;
 };
 struct iq1_book : ternary_book {
-    static constexpr std::size_t size = 2048, chunks = 42913;
+    static constexpr std::size_t size = 2048, chunks = 42913, undominated_chunks = 0;
     static constexpr int shells = 3;
     static constexpr std::int8_t values[3] = {-1, 0, 1};
     static constexpr std::int8_t shifted_eighths[3] = {1, 7, 9};  ///< magnitudes of 8 * value + 1 and 8 * value - 1
     static constexpr const auto& members = detail::iq1_s_members;
 };
 struct iq3_xxs_book : octal_book {
-    static constexpr std::size_t size = 256, chunks = 4288;
+    static constexpr std::size_t size = 256, chunks = 4288, undominated_chunks = 4042;
     static constexpr int shells = 2;
     static constexpr std::int8_t values[8] = {4, 12, 20, 28, 36, 44, 52, 62};
     static constexpr const auto& members = detail::iq3_xxs_members;
 };
 struct iq3_s_book : octal_book {
-    static constexpr std::size_t size = 512, chunks = 4557;
+    static constexpr std::size_t size = 512, chunks = 4557, undominated_chunks = 3916;
     static constexpr int shells = 3;
     static constexpr std::int8_t values[8] = {1, 3, 5, 7, 9, 11, 13, 15};
     static constexpr const auto& members = detail::iq3_s_members;

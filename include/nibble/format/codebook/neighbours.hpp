@@ -1,6 +1,6 @@
 // What a search needs to know of a codebook: the index of each point, and for every other key the points that lie next to it.
 //
-// These tables are large (64 KB to 0.7 MB), so no program carries them: they are computed on first use, into static memory, and stay.
+// These tables are large (0.2 to 1 MB), so no program carries them: they are computed on first use, into static memory, and stay.
 // See docs/decisions/0004-codebook-tables.md.
 #pragma once
 
@@ -52,10 +52,10 @@ public:
             for (std::size_t p = 0; p < Book::size; ++p) {
                 if (distance[p] < reach) list[place[distance[p]]++] = packed(point_keys[p]);
             }
-            for (; found % chunk_size != 0; ++found) list[found] = list[found - 1];
-            chunk += found / chunk_size;
+            chunk += complete(list, found);
         }
         first_[Book::keys] = static_cast<std::uint16_t>(chunk);
+        if constexpr (undominated != 0) leave_out_dominated(chunk);
     }
 
     /// Index of a key that is a point.
@@ -64,6 +64,9 @@ public:
     NIBBLE_INLINE std::uint16_t index_of(std::int32_t levels) const noexcept {
         return index_[static_cast<std::size_t>(Book::key_of(i32x<1>{levels}).raw)];
     }
+    /// first(undominated + key): as first(key), but without neighbours beyond another one: whose way from the key leads through it, or beside
+    /// it, never back. They are no nearer wherever the key is what the values were rounded to.
+    static constexpr int undominated = Book::undominated_chunks > 0 ? Book::keys + 1 : 0;
     /// The chunks of a key are first(key) .. first(key + 1) - 1: none if the key is a point.
     NIBBLE_INLINE std::size_t first(std::size_t key) const noexcept { return first_[key]; }
     /// Eight neighbours as packed levels.
@@ -93,15 +96,53 @@ private:
         }
     };
 
+    /// Fills the last chunk of a list. @return its chunks
+    static std::size_t complete(std::uint16_t* list, std::size_t count) noexcept {
+        for (; count % chunk_size != 0; ++count) list[count] = list[count - 1];
+        return count / chunk_size;
+    }
+
+    /// The steps from the lowest levels to these: a bit for each step of each coordinate.
+    static std::uint32_t steps_to(std::size_t levels) noexcept {
+        std::uint32_t steps = 0;
+        for (std::size_t i = 0; i < Book::width; ++i, levels >>= Book::level_bits) {
+            const auto level = levels & ((1u << Book::level_bits) - 1);
+            steps = (steps << (Book::levels - 1)) | ((1u << level) - 1);
+        }
+        return steps;
+    }
+    void leave_out_dominated(std::size_t chunk) noexcept {
+        for (std::size_t key = 0; key < Book::keys; ++key) {
+            first_[undominated + key] = static_cast<std::uint16_t>(chunk);
+            const std::size_t from = first_[key], count = chunk_size * (first_[key + 1] - from);
+            if (count == 0) continue;
+            const std::uint32_t here = steps_to(packed(key));
+            std::uint32_t ways[Book::size];  // steps between the key and neighbours that were kept
+            std::size_t kept = 0;
+            std::uint16_t* list = neighbours_[chunk];
+            for (std::size_t n = 0; n < count; ++n) {
+                const std::uint16_t neighbour = neighbours_[from][n];
+                const std::uint32_t way = steps_to(neighbour) ^ here;
+                bool beyond = false;
+                for (std::size_t k = 0; k < kept && !beyond; ++k) beyond = (ways[k] & ~way) == 0;
+                if (beyond) continue;
+                ways[kept] = way;
+                list[kept++] = neighbour;
+            }
+            chunk += complete(list, kept);
+        }
+        first_[undominated + Book::keys] = static_cast<std::uint16_t>(chunk);
+    }
+
     static std::uint16_t packed(std::size_t key) noexcept {
         std::size_t levels = 0;
         for (std::size_t i = 0; i < Book::width; ++i, key /= Book::levels) levels |= key % Book::levels << (Book::level_bits * i);
         return static_cast<std::uint16_t>(levels);
     }
 
-    std::uint16_t first_[Book::keys + 1];
+    std::uint16_t first_[undominated + Book::keys + 1];
     std::uint16_t index_[Book::keys];
-    std::uint16_t neighbours_[Book::chunks][chunk_size];
+    std::uint16_t neighbours_[Book::chunks + Book::undominated_chunks][chunk_size];
 };
 
 /// The table of a codebook. The first call computes it; callers in other threads wait for that. It needs no memory from the heap, so

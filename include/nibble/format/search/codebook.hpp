@@ -17,6 +17,7 @@
 #include "nibble/base/lanes.hpp"
 #include "nibble/format/codebook/neighbours.hpp"
 #include "nibble/format/search/nearest.hpp"
+#include "nibble/format/search/tried_levels.hpp"
 
 NIBBLE_EXACT_BEGIN
 NIBBLE_NAMESPACE_BEGIN
@@ -176,16 +177,18 @@ NIBBLE_INLINE void find_points(const float (*x)[N], const float (*weights)[N], a
     alignas(64) float y_rows[N][length], root_rows[N][length];
     spread_lanes<N>(y, y_rows);
     spread_lanes<N>(root, root_rows);
-    const auto move = [&](ints& packed, const mask32<N>& wanted, std::size_t g, const floats& with) NIBBLE_LAMBDA_INLINE {
-        const auto odd = [](std::size_t) NIBBLE_LAMBDA_INLINE { return level_scale{2.0f, -1.0f}; };
-        return move_to_points<book, N>(packed, wanted, y_rows[0] + g * width, root_rows[0] + g * width, length, with, odd);
-    };
-    const auto levels_of = [&](const floats& inverse, std::size_t g) NIBBLE_LAMBDA_INLINE {
+    const auto odd = [](std::size_t) NIBBLE_LAMBDA_INLINE { return level_scale{2.0f, -1.0f}; };
+    // Also how far the values are from the levels that they were rounded to.
+    const auto levels_of = [&](const floats& inverse, std::size_t g, floats& furthest) NIBBLE_LAMBDA_INLINE {
         auto packed = ints::set(0);
+        furthest = zero;
 #pragma GCC unroll 8
         for (std::size_t i = 0; i < width; ++i) {
-            const auto level = floats::set(0.5f) * (inverse * floats::load(y[g * width + i]) - one);
-            packed = packed | (clamp(round_even(level), 0, book::levels - 1) << (book::level_bits * static_cast<int>(i)));
+            const auto position = floats::set(0.5f) * (inverse * floats::load(y[g * width + i]) - one);
+            const auto level = clamp(round_even(position), 0, book::levels - 1);
+            packed = packed | (level << (book::level_bits * static_cast<int>(i)));
+            const auto inside = detail::lesser(detail::greater(position, zero), floats::set(static_cast<float>(book::levels - 1)));
+            furthest = detail::greater(abs(inside - to_float(level)), furthest);
         }
         return packed;
     };
@@ -201,25 +204,42 @@ NIBBLE_INLINE void find_points(const float (*x)[N], const float (*weights)[N], a
     };
 
     auto score = zero;
-    ints best[groups], off_points[groups];  // off_points: 1 where levels had to move, or nothing has been found yet in some formats
+    ints best[groups], off_points[groups];  // off_points: not 0 where levels had to move, or nothing has been found yet in some formats
     for (std::size_t g = 0; g < groups; ++g) {
         best[g] = ints::set(0);
         off_points[g] = ints::set(Rules::repeat_all ? 1 : 0);
     }
-    for (int t = -Rules::trials; t <= Rules::trials; ++t) {
-        const auto inverse = floats::set(top + static_cast<float>(t) * Rules::step) / largest;
-        ints packed[groups], moved[groups];
+    // First the levels of all scales, then their points, then what they are worth: each for itself keeps the machine busy.
+    constexpr std::size_t tries = 2 * Rules::trials + 1;
+    tried_levels<tries, groups, N> tried;
+    alignas(64) float scales[tries][N], scale_rows[N][tries];
+    for (std::size_t t = 0; t < tries; ++t) {
+        const auto inverse = floats::set(top + static_cast<float>(static_cast<int>(t) - Rules::trials) * Rules::step) / largest;
+        (one / inverse).store(scales[t]);
         for (std::size_t g = 0; g < groups; ++g) {
-            packed[g] = levels_of(inverse, g);
-            moved[g] = move(packed[g], !empty, g, one / inverse);
+            floats furthest;
+            const auto packed = levels_of(inverse, g, furthest);
+            tried.template enter<book>(t, g, packed, furthest);
         }
+    }
+    spread_lanes<N>(scales, scale_rows);
+    alignas(64) std::int32_t left_out[N];
+    ones_where(empty).store(left_out);
+    for (std::size_t lane = 0; lane < N; ++lane) {
+        for (std::size_t g = 0; g < groups && left_out[lane] == 0; ++g) {
+            tried.template move_to_points<book>(g, lane, y_rows[lane] + g * width, root_rows[lane] + g * width, scale_rows[lane], odd(lane));
+        }
+    }
+    for (std::size_t t = 0; t < tries; ++t) {
+        ints packed[groups];
+        for (std::size_t g = 0; g < groups; ++g) packed[g] = tried.levels(t, g);
         measure(packed);
         const auto better = detail::both(sum_cc > zero, sum_cx * sum_cx > score * sum_cc);
         scale = select(better, sum_cx / sum_cc, scale);
         score = select(better, scale * sum_cx, score);
         for (std::size_t g = 0; g < groups; ++g) {
             best[g] = select(better, packed[g], best[g]);
-            off_points[g] = select(better, moved[g], off_points[g]);
+            off_points[g] = select(better, tried.moved(t, g), off_points[g]);
         }
     }
 
@@ -232,8 +252,9 @@ NIBBLE_INLINE void find_points(const float (*x)[N], const float (*weights)[N], a
     if (any(repeat)) {
         for (std::size_t g = 0; g < groups; ++g) {
             const auto here = (Rules::repeat_all ? off : off & off_points[g]) > ints::set(0);
-            auto packed = levels_of(one / scale, g);
-            (void)move(packed, here, g, scale);
+            floats furthest;
+            auto packed = levels_of(one / scale, g, furthest);
+            (void)move_to_points<book, N>(packed, here, y_rows[0] + g * width, root_rows[0] + g * width, length, scale, odd);
             best[g] = select(here, packed, best[g]);
         }
         measure(best);

@@ -25,6 +25,16 @@ NIBBLE_INLINE mask32<N> either(const mask32<N>& a, const mask32<N>& b) noexcept 
     else return a | b;
 }
 
+/// The greater and the lesser of each lane; b where they are no numbers. One instruction each.
+template <int N>
+NIBBLE_INLINE f32x<N> greater(const f32x<N>& a, const f32x<N>& b) noexcept {
+    return {a.raw > b.raw ? a.raw : b.raw};
+}
+template <int N>
+NIBBLE_INLINE f32x<N> lesser(const f32x<N>& a, const f32x<N>& b) noexcept {
+    return {a.raw < b.raw ? a.raw : b.raw};
+}
+
 #if defined(__clang__)
 template <int N, int... I>
 NIBBLE_INLINE f32x<N> pick_raw(const f32x<N>& table, const i32x<N>& index, std::integer_sequence<int, I...>) noexcept {
