@@ -212,13 +212,36 @@ NIBBLE_INLINE i32x<N> round_even(const f32x<N>& value) noexcept {
     const auto shifted = bits_of(value + f32x<N>::set(12582912.0f));
     return (shifted & i32x<N>::set(0x7FFFFF)) - i32x<N>::set(0x400000);
 }
-/// clamp(round_even(value), low, high) as floats, in fewer steps, but only for |value| <= 4194303: elsewhere the results differ.
+/// clamp(round_even(value), low, high) as floats, in fewer steps, but only for |value| <= 4194303: elsewhere the results differ. low <= 0 <= high.
 template <int N>
 NIBBLE_INLINE f32x<N> round_within(const f32x<N>& value, int low, int high) noexcept {
-    // Floats of this size order like their bits, and minima of integers are something that compilers recognise.
-    constexpr float large = 12582912.0f;
-    const auto shifted = clamp(bits_of(value + f32x<N>::set(large)), 0x4B400000 + low, 0x4B400000 + high);
-    return float_of_bits(shifted) - f32x<N>::set(large);
+#if defined(NIBBLE_X86) && !(defined(__clang__) && defined(__FAST_MATH__))
+    if constexpr (N >= 8) {
+        // As many lanes are only used with AVX, which rounds in one step; Clang cannot say so where operations may trap (base/target.hpp).
+        // Floats order like their bits: negative ones like unsigned integers, the others like signed ones.
+        using unsigned_lanes = raw_lanes<std::uint32_t, N>;
+        const auto least = bits_of(f32x<N>::set(static_cast<float>(low))).raw, most = bits_of(f32x<N>::set(static_cast<float>(high))).raw;
+#if defined(__clang__)
+        auto bits = bits_of(f32x<N>{__builtin_elementwise_roundeven(value.raw)}).raw;
+#else
+        auto bits = bits_of(f32x<N>{__builtin_ia32_roundps256(value.raw, 8)}).raw;
+#endif
+        bits = bits > most ? most : bits;
+        if (low == 0) {
+            bits = bits < least ? least : bits;
+        } else {
+            const auto from = __builtin_bit_cast(unsigned_lanes, bits), limit = __builtin_bit_cast(unsigned_lanes, least);
+            bits = __builtin_bit_cast(decltype(bits), from > limit ? limit : from);
+        }
+        return float_of_bits(i32x<N>{bits});
+    } else
+#endif
+    {
+        // Floats of this size order like their bits, and minima of integers are something that compilers recognise.
+        constexpr float large = 12582912.0f;
+        const auto shifted = clamp(bits_of(value + f32x<N>::set(large)), 0x4B400000 + low, 0x4B400000 + high);
+        return float_of_bits(shifted) - f32x<N>::set(large);
+    }
 }
 /// Half away from zero for |value| < 2^23 (C's roundf). The largest float below 1/2 is enough to carry a half over, and too little for
 /// what is below a half.
@@ -335,6 +358,11 @@ template <int N>
     requires(N > 8)
 NIBBLE_INLINE i32x<N> truncate(const f32x<N>& value) noexcept {
     return {truncate(value.low), truncate(value.high)};
+}
+template <int N>
+    requires(N > 8)
+NIBBLE_INLINE f32x<N> round_within(const f32x<N>& value, int low, int high) noexcept {
+    return {round_within(value.low, low, high), round_within(value.high, low, high)};
 }
 template <int N>
     requires(N > 8)

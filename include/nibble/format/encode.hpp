@@ -184,9 +184,7 @@ NIBBLE_INLINE void encode_blocks(const float* values, std::size_t blocks, std::s
     }
     if constexpr (weighted_format<F>) {
         if (importance != nullptr) {
-            // Rows often have sixteen blocks, or are encoded one by one: more lanes would wait where blocks settle.
-            constexpr int strands = detail::settling_format<F, N> && Strands > 2 ? 2 : Strands;
-            return detail::search_blocks<F, N, strands, true>(values, blocks, blocks_per_row, importance, out);
+            return detail::search_blocks<F, N, Strands, true>(values, blocks, blocks_per_row, importance, out);
         }
     }
     if constexpr (!packed_format<F>) detail::search_blocks<F, N, Strands, false>(values, blocks, blocks_per_row, nullptr, out);

@@ -21,10 +21,14 @@ struct offset_fit {
     f32x<N> scale, offset, inverse, low;
 };
 
-/// @param x       Count values of N sub-blocks, one a lane
-/// @param weights their weights, same order
+namespace detail {
+
+/// The search in lanes.
+/// @param certain  receives whether the result is right. With many lanes codes are rounded in a way that is only right near them; a single lane is
+///                 always right.
 template <int MaxCode, int N, std::size_t Count>
-NIBBLE_INLINE offset_fit<N> find_scale_and_offset(const float (&x)[Count][N], const float (&weights)[Count][N], const offset_trials trials) noexcept {
+NIBBLE_INLINE offset_fit<N> search_with_offset(const float (&x)[Count][N], const float (&weights)[Count][N], const offset_trials trials,
+                                               mask32<N>& certain) noexcept {
     using floats = f32x<N>;
     const auto zero = floats::set(0.0f), max_code = floats::set(static_cast<float>(MaxCode));
 
@@ -37,11 +41,14 @@ NIBBLE_INLINE offset_fit<N> find_scale_and_offset(const float (&x)[Count][N], co
         sum_w = sum_w + w;
         sum_wx = sum_wx + w * v;
     }
+    const auto least = low;
     low = select(low > zero, zero, low);
     const auto flat = high <= low;  // all values equal and not positive: no scale, the offset is the value
 
     const auto code_of = [&](const floats& inverse, const floats& from, std::size_t i) NIBBLE_LAMBDA_INLINE {
-        return to_float(clamp(round_even(inverse * (floats::load(x[i]) - from)), 0, MaxCode));
+        const auto level = inverse * (floats::load(x[i]) - from);
+        if constexpr (N == 1) return to_float(clamp(round_even(level), 0, MaxCode));
+        else return round_within(level, 0, MaxCode);
     };
     const auto error_of = [&](const floats& scale, const floats& code, const floats& from, std::size_t i) NIBBLE_LAMBDA_INLINE {
         const auto e = scale * code + from - floats::load(x[i]);
@@ -56,10 +63,11 @@ NIBBLE_INLINE offset_fit<N> find_scale_and_offset(const float (&x)[Count][N], co
     for (std::size_t i = 0; i < Count; ++i) best_error = best_error + error_of(best.scale, code_of(best.inverse, low, i), low, i);
 
     const auto flat_low = low;
+    auto lowest = low, highest = low;
     for (int t = 0; t <= trials.last; ++t) {
         // `low` is the incumbent's from the moment it is accepted; `high` stays.
         const auto inverse = floats::set(trials.first + trials.step * static_cast<float>(t) + static_cast<float>(MaxCode)) / (high - low);
-        float codes[Count][N];
+        alignas(64) float codes[Count][N];
         auto sum_c = zero, sum_cc = zero, sum_cx = zero;
         for (std::size_t i = 0; i < Count; ++i) {
             const auto code = code_of(inverse, low, i);
@@ -83,12 +91,65 @@ NIBBLE_INLINE offset_fit<N> find_scale_and_offset(const float (&x)[Count][N], co
         best.inverse = select(better, inverse, best.inverse);
         best.low = select(better, low, best.low);
         low = select(better, from, low);
+        lowest = select(low < lowest, low, lowest);
+        highest = select(low > highest, low, highest);
     }
 
     best.scale = select(flat, zero, best.scale);
     best.inverse = select(flat, zero, best.inverse);
     best.offset = -select(flat, flat_low, low);
+    // No x - low was above high - low, nor further below 0 than 1e5 times that: then no product with `inverse` was beyond 4e6.
+    const auto narrowest = high - highest;
+    certain = flat | ((narrowest >= floats::set(1e-36f)) & (high - lowest <= floats::set(1e38f)) & (highest - least <= floats::set(1e5f) * narrowest));
     return best;
+}
+
+}  // namespace detail
+NIBBLE_NAMESPACE_END
+
+NIBBLE_BASELINE_BEGIN
+namespace internal {
+/// The search in lane `lane` alone, out of line because it is hardly ever needed.
+template <int MaxCode, int N, std::size_t Count>
+__attribute__((noinline)) offset_fit<1> search_lane(const float (&x)[Count][N], const float (&weights)[Count][N], const offset_trials& trials,
+                                                    std::size_t lane) noexcept {
+    float own_x[Count][1], own_weights[Count][1];
+    for (std::size_t i = 0; i < Count; ++i) {
+        own_x[i][0] = x[i][lane];
+        own_weights[i][0] = weights[i][lane];
+    }
+    mask32<1> certain;
+    return detail::search_with_offset<MaxCode, 1>(own_x, own_weights, trials, certain);
+}
+}  // namespace internal
+NIBBLE_BASELINE_END
+
+NIBBLE_NAMESPACE_BEGIN
+
+/// @param x       Count values of N sub-blocks, one a lane
+/// @param weights their weights, same order
+template <int MaxCode, int N, std::size_t Count>
+NIBBLE_INLINE offset_fit<N> find_scale_and_offset(const float (&x)[Count][N], const float (&weights)[Count][N], const offset_trials trials) noexcept {
+    mask32<N> certain;
+    auto fit = detail::search_with_offset<MaxCode, N>(x, weights, trials, certain);
+    if constexpr (N > 1) {
+        if (!any(!certain)) return fit;
+        alignas(64) float lanes[4][N];
+        alignas(64) std::int32_t wanted[N];
+        f32x<N>* const parts[] = {&fit.scale, &fit.offset, &fit.inverse, &fit.low};
+        for (std::size_t part = 0; part < 4; ++part) parts[part]->store(lanes[part]);
+        ones_where(!certain).store(wanted);
+        for (std::size_t lane = 0; lane < N; ++lane) {
+            if (wanted[lane] == 0) continue;
+            const auto own = internal::search_lane<MaxCode, N>(x, weights, trials, lane);
+            lanes[0][lane] = own.scale.raw;
+            lanes[1][lane] = own.offset.raw;
+            lanes[2][lane] = own.inverse.raw;
+            lanes[3][lane] = own.low.raw;
+        }
+        for (std::size_t part = 0; part < 4; ++part) *parts[part] = f32x<N>::load(lanes[part]);
+    }
+    return fit;
 }
 
 NIBBLE_NAMESPACE_END
