@@ -18,6 +18,14 @@
 /// The same for a lambda: [..](..) NIBBLE_LAMBDA_INLINE { .. }
 #define NIBBLE_LAMBDA_INLINE __attribute__((always_inline))
 
+/// A large function whose calls stay calls. GCC must not learn its effects from its body either: release 12 takes an address that it wrote as a
+/// sum without a base for a null pointer, believes that nothing is read or written from there on, and drops the call (-fipa-modref).
+#if defined(__clang__)
+#define NIBBLE_NOINLINE __attribute__((noinline))
+#else
+#define NIBBLE_NOINLINE __attribute__((noipa))
+#endif
+
 // --- the baseline tag -----------------------------------------------------------------------------------------------------
 // Code that is not NIBBLE_INLINE lives in an inline namespace whose name spells the instruction sets that the compiler may use
 // in this translation unit. Units with different flags then define different symbols, and none can replace the other's.

@@ -196,7 +196,7 @@ NIBBLE_BASELINE_BEGIN
 
 /// Encodes one block with the one-lane search. Never inlined: GCC would fuse products and sums wherever the caller allows it.
 template <searched_format F>
-__attribute__((noinline)) void encode_block(const float* values, typename F::block& packed) noexcept {
+NIBBLE_NOINLINE void encode_block(const float* values, typename F::block& packed) noexcept {
     const plain_float_mode mode;
     encode_blocks<F, 1>(values, 1, 1, nullptr, &packed);
 }

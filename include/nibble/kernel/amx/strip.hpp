@@ -52,7 +52,8 @@ NIBBLE_INLINE void to_tiles(const std::byte* codes, std::size_t code_stride, con
 
 /// Runs first .. first + runs - 1 of 1 to 32 packed rows; what lies past the end becomes zeros.
 template <class F>
-[[gnu::noinline]] void fill_from_rows(const std::byte* packed, std::size_t rows, std::size_t cols, std::size_t first, std::size_t runs, strip& out) noexcept {
+NIBBLE_NOINLINE void fill_from_rows(const std::byte* packed, std::size_t rows, std::size_t cols, std::size_t first, std::size_t runs,
+                                    strip& out) noexcept {
     constexpr std::size_t factors = avx512::factors_of<F>;
     for (std::size_t half = 0; half < 2; ++half) {
         const std::size_t from = half * panel::rows;
@@ -71,7 +72,8 @@ template <class F>
 
 /// The same from panels of `rows` rows.
 template <class F>
-[[gnu::noinline]] void fill_from_panels(const std::byte* panels, std::size_t rows, std::size_t cols, std::size_t first, std::size_t runs, strip& out) noexcept {
+NIBBLE_NOINLINE void fill_from_panels(const std::byte* panels, std::size_t rows, std::size_t cols, std::size_t first, std::size_t runs,
+                                      strip& out) noexcept {
     constexpr std::size_t size = panel::wide_group_bytes(F::parts), run_bytes = panel::order<F>::run_bytes;
     for (std::size_t half = 0; half < 2; ++half) {
         if (half * panel::rows >= rows) {

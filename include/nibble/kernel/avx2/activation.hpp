@@ -226,7 +226,7 @@ private:
     }
     /// @param exist how many of the `cols` columns there are; the others are zeros
     template <int Width>
-    static void prepare_in_tile(const float* row, std::size_t exist, std::size_t cols, std::byte* tile, std::size_t at) noexcept {
+    NIBBLE_NOINLINE static void prepare_in_tile(const float* row, std::size_t exist, std::size_t cols, std::byte* tile, std::size_t at) noexcept {
         for (std::size_t r = 0; r < runs_of(cols); ++r) {
             float padded[run_size];
             const float* from = floats_at(row, exist, r, padded);

@@ -71,7 +71,7 @@ NIBBLE_INLINE void multiply_run(const integer_panel<F>& weights, const integer_t
 /// The same where all products of a group fit in 16 bits: six float rows at once, whose 16-bit sums take the registers; the others wait in
 /// the L1 cache.
 template <class F, int Width>
-[[gnu::noinline]] void multiply_run(const integer_panel<F>& weights, const integer_tile<F, Width>& x, std::int32_t (&total)[Width][2][8]) noexcept {
+NIBBLE_NOINLINE void multiply_run(const integer_panel<F>& weights, const integer_tile<F, Width>& x, std::int32_t (&total)[Width][2][8]) noexcept {
     const auto add_group = [&]<bool First>(std::size_t g) NIBBLE_LAMBDA_INLINE {
         tile_registers<Width> some;
         multiply_in_words<8, Width>(reinterpret_cast<const std::byte*>(weights.codes[g]), x.codes[g], 0,

@@ -55,7 +55,7 @@ private:
         }
     }
     template <class Run>
-    [[gnu::noinline]] static void quantize(const float* from, Run& to) noexcept {
+    NIBBLE_NOINLINE static void quantize(const float* from, Run& to) noexcept {
         quantize_run(from, zero, to);
         if constexpr (sizeof to.codes[0] == 2) exchange_middles(to.codes);
     }
@@ -200,7 +200,7 @@ NIBBLE_INLINE void add_run(const std::byte* run, std::size_t first, const Run* c
 
 /// Products of all panels with Cols float rows.
 template <class F, int Cols>
-[[gnu::noinline]] void multiply_panels(const std::byte* panels, std::size_t rows, std::size_t cols, const std::byte* workspace, float* y,
+NIBBLE_NOINLINE void multiply_panels(const std::byte* panels, std::size_t rows, std::size_t cols, const std::byte* workspace, float* y,
                                        std::size_t stride) noexcept {
     using activation = panel_activation<F, Cols == 1>;
     const activation* x[Cols];

@@ -66,7 +66,7 @@ inline constexpr std::size_t factors_of = F::parts * (adds_offsets<F> ? 2 : 1);
 
 /// From rows to columns.
 template <std::size_t Factors>
-[[gnu::noinline]] void transpose_rows(const decoded_rows<Factors>& from, unpacked_run<Factors>& to) noexcept {
+NIBBLE_NOINLINE void transpose_rows(const decoded_rows<Factors>& from, unpacked_run<Factors>& to) noexcept {
     for (std::size_t g = 0; g < 8; ++g) transpose(from.codes[0] + 32 * g, run_size, to.codes[g], 64);
     for (std::size_t i = 0; i < Factors; ++i) {
         transpose(reinterpret_cast<const std::byte*>(from.factors[0][i]), sizeof from.factors[0], reinterpret_cast<std::byte*>(to.factors[0][i]),
@@ -163,7 +163,7 @@ NIBBLE_INLINE void multiply_groups(Group&& group, block x, float (*sums)[panel::
 }
 /// The same for an unpacked run.
 template <std::size_t Parts, bool Offsets>
-[[gnu::noinline]] void multiply_unpacked(run_at_hand from, block x, float (*sums)[panel::rows]) noexcept {
+NIBBLE_NOINLINE void multiply_unpacked(run_at_hand from, block x, float (*sums)[panel::rows]) noexcept {
     multiply_groups<Parts, Offsets>(
         [&](std::size_t g, __m512i (&w)[8], __m512 (&s)[Parts], __m512 (&o)[Parts]) NIBBLE_LAMBDA_INLINE {
 #pragma GCC unroll 8
@@ -179,7 +179,7 @@ template <std::size_t Parts, bool Offsets>
 }
 /// The same for a run of a panel.
 template <class F>
-[[gnu::noinline]] void multiply_run(const std::byte* run, block x, float (*sums)[panel::rows]) noexcept {
+NIBBLE_NOINLINE void multiply_run(const std::byte* run, block x, float (*sums)[panel::rows]) noexcept {
     using order = panel::order<F>;
     constexpr std::size_t parts = F::parts;
     multiply_groups<parts, adds_offsets<F>>(
@@ -197,7 +197,7 @@ template <class F>
 
 /// Products of sixteen rows with 1 to 4 float rows, whose sums stay in registers.
 template <class F, int Count>
-[[gnu::noinline]] void multiply_panel(const std::byte* panel, std::size_t runs, block x, float (*sums)[panel::rows]) noexcept {
+NIBBLE_NOINLINE void multiply_panel(const std::byte* panel, std::size_t runs, block x, float (*sums)[panel::rows]) noexcept {
     using order = panel::order<F>;
     constexpr std::size_t parts = F::parts;
     constexpr int steps = 8 / static_cast<int>(parts), chains = Count == 1 ? 2 : 1;

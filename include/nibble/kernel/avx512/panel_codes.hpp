@@ -74,7 +74,7 @@ NIBBLE_INLINE __m512 panel_units(const std::byte* run, std::size_t kind) noexcep
 
 /// A run in wide form, offsets only for codes without a zero.
 template <class F>
-[[gnu::noinline]] void widen_run(const std::byte* run, std::byte* wide) noexcept {
+NIBBLE_NOINLINE void widen_run(const std::byte* run, std::byte* wide) noexcept {
     using order = panel::order<F>;
     for (std::size_t g = 0; g < panel::groups; ++g, wide += panel::wide_group_bytes(F::parts)) {
         __m512i w[8];
@@ -91,8 +91,6 @@ template <class F>
             }
         }
     }
-    // GCC 12 takes this function for one without effects where codes have 2 bits, and drops the call.
-    __asm__ volatile("" : : : "memory");
 }
 
 }  // namespace avx512

@@ -79,7 +79,7 @@ NIBBLE_INLINE void multiply_tile(run_at_hand w, block x, float (*sums)[panel::ro
 
 /// Adds the products of a run of sixteen rows with all float rows of a wide block to `sums`.
 template <class F>
-[[gnu::noinline]] void multiply_tiles(run_at_hand weights, block x, float (*sums)[panel::rows]) noexcept {
+NIBBLE_NOINLINE void multiply_tiles(run_at_hand weights, block x, float (*sums)[panel::rows]) noexcept {
     std::size_t left = x.width;
     const auto tile = [&]<int Count>() NIBBLE_LAMBDA_INLINE {
         multiply_tile<F, Count>(weights, x, sums);

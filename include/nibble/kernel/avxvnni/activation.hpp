@@ -74,7 +74,7 @@ private:
         }
     }
     /// Never inlined: with what becomes of the run it has more values than registers.
-    [[gnu::noinline]] static void quantize(const float* x, quantized_run<parts>& out) noexcept {
+    NIBBLE_NOINLINE static void quantize(const float* x, quantized_run<parts>& out) noexcept {
         avx2::activation_run<std::int8_t, parts> run;
         avx2::quantize_run(x, 0, run);
 #pragma GCC unroll 8

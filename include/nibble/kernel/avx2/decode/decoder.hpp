@@ -102,8 +102,8 @@ struct scalar_decoder {
 private:
     /// Never inlined: GCC 12 lets the arrays of unrolled groups share their place on the stack although their addresses, moved out of the
     /// loop, outlive them.
-    __attribute__((noinline)) static void group(const std::byte* run, std::size_t g, std::uint8_t (&codes)[32], float (&scale)[F::parts],
-                                                float (&offset)[F::parts]) noexcept {
+    NIBBLE_NOINLINE static void group(const std::byte* run, std::size_t g, std::uint8_t (&codes)[32], float (&scale)[F::parts],
+                                      float (&offset)[F::parts]) noexcept {
         const auto* block = reinterpret_cast<const typename F::block*>(run) + g * 32 / F::block_size;
         F::affine(*block, g * 32 % F::block_size / 32, codes, scale, offset);
     }
