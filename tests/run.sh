@@ -1,7 +1,7 @@
 #!/bin/sh
 # Builds and tests nibble on this machine: what CI runs, and what a laptop runs. Works from any directory.
 #   sh tests/run.sh [--quick]
-# Passes: g++ (all tests); g++ with the library as one header (every C++ test but those of the tool, -O0); clang++-14 and clang++-19 (tests
+# Passes: g++ (all tests); g++ with the library as one header (every C++ test but those of the tool); clang++-14 and clang++-19 (tests
 # that compilers can break: labels bytes, smoke and cpu); AArch64 in an emulator (the same tests); sanitizers (file, gguf, safetensors, algo:
 # every format at every level). --quick: g++ only. A pass whose compiler is missing is skipped, aloud.
 # On Debian and Ubuntu missing packages are installed. The last line sums up all passes: "N passed, N failed, N skipped".
@@ -152,7 +152,7 @@ pass gcc "" -DCMAKE_CXX_COMPILER=g++
 if [ -z "$quick" ]; then
     if have python3; then
         pass single-header "algo base bytes cpu file format gguf kernel safetensors smoke threads" -DCMAKE_CXX_COMPILER=g++ \
-            -DNIBBLE_TEST_SINGLE_HEADER=ON -DNIBBLE_BUILD_EXAMPLES=OFF -DNIBBLE_TEST_FLAG_SETS=-O0 -DCMAKE_CXX_FLAGS=-O0
+            -DNIBBLE_TEST_SINGLE_HEADER=ON -DNIBBLE_BUILD_EXAMPLES=OFF -DNIBBLE_TEST_FLAG_SETS=-O0
     else
         skip "no python3: the pass with the single header is left out"
     fi
@@ -167,7 +167,7 @@ if [ -z "$quick" ]; then
 
     if [ "$(uname -m)" = x86_64 ]; then
         if have aarch64-linux-gnu-g++ && have qemu-aarch64; then
-            pass aarch64 "bytes smoke cpu" -DCMAKE_SYSTEM_NAME=Linux -DCMAKE_SYSTEM_PROCESSOR=aarch64 \
+            pass aarch64 "bytes smoke cpu" -DNIBBLE_TEST_FLAG_SETS="-O0;-O3" -DCMAKE_SYSTEM_NAME=Linux -DCMAKE_SYSTEM_PROCESSOR=aarch64 \
                 -DCMAKE_CXX_COMPILER=aarch64-linux-gnu-g++ -DCMAKE_EXE_LINKER_FLAGS=-static \
                 -DCMAKE_CROSSCOMPILING_EMULATOR="$(command -v qemu-aarch64)" -DNIBBLE_BUILD_EXAMPLES=OFF
         else
