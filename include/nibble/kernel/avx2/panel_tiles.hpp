@@ -38,8 +38,8 @@ NIBBLE_INLINE void unpack_half(const std::byte* run, std::size_t half, std::byte
 
 /// Products of all panels with float rows in tiles. Stretches are so short that they stay in the L1 cache together with a tile.
 template <class F>
-[[gnu::noinline]] void multiply_unpacked(const std::byte* panels, std::size_t rows, std::size_t cols, const std::byte* workspace, std::size_t count,
-                                         float* y, std::size_t stride) noexcept {
+NIBBLE_NOINLINE void multiply_unpacked(const std::byte* panels, std::size_t rows, std::size_t cols, const std::byte* workspace, std::size_t count,
+                                       float* y, std::size_t stride) noexcept {
     constexpr std::size_t step = 2, size = panel::order<F>::run_bytes;
     alignas(64) std::byte unpacked[step][8 * tile_group_bytes<F>];
     const std::size_t runs = runs_of(cols), tiles = count / wide_tile + 1;
