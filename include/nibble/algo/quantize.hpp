@@ -76,11 +76,16 @@ inline void clamp_row(const float* from, float* to, std::size_t count, float lim
     }
 }
 
+/// Floats of this size and more come from memory, not from a cache.
+inline constexpr std::size_t larger_than_caches = std::size_t{16} << 20;
+
 /// Quantizes rows of any length in one range: pads what does not fill its last block, and keeps the nonfinite policy.
 template <class F>
 class row_quantizer {
 public:
-    row_quantizer(std::size_t cols, const quantize_options& options) noexcept : options_(options), cols_(cols), bytes_(row_bytes<F>(cols)) {
+    /// @param all_rows  of all ranges together
+    row_quantizer(std::size_t all_rows, std::size_t cols, const quantize_options& options) noexcept
+        : options_(options), cols_(cols), bytes_(row_bytes<F>(cols)), from_memory_(all_rows * cols * sizeof(float) >= larger_than_caches) {
         if constexpr (block_format<F>) padded_ = divide_up(cols, F::block_size) * F::block_size;
         else padded_ = cols;
     }
@@ -163,16 +168,29 @@ private:
     /// Looks at magnitudes and packs. False if the format may not hold one: not all was packed then.
     bool pack_checked(const float* values, std::size_t count, std::byte* out) noexcept {
         if constexpr (block_format<F>) {
-            if (const auto both = find_kernel<op::quantize_checked, F>()) return both(values, count, out);
+            const auto both = find_kernel<op::quantize_checked, F>();
+            if (both != nullptr && !from_memory_) return both(values, count, out);
             // In pieces so short that the processor goes on fetching floats while it encodes, with as many blocks as a search takes side by side.
-            constexpr std::size_t piece = F::block_size < 32 ? 1024 : 32 * F::block_size;
+            const std::size_t piece = F::block_size < 32 || both != nullptr ? 1024 : 32 * F::block_size;
             for (std::size_t i = 0; i < count; i += piece) {
                 const std::size_t here = count - i < piece ? count - i : piece;
+                std::byte* to = out + i / F::block_size * sizeof(typename F::block);
+                if (both != nullptr) {
+                    read_lines(values + i, here);
+                    if (!both(values + i, here, to)) return false;
+                    continue;
+                }
                 if (find_kernel<op::magnitude, F>()(values + i, here) > bit_cast<std::uint32_t>(safe_magnitude<F>())) return false;
-                find_kernel<op::quantize, F>()(values + i, 1, here, nullptr, out + i / F::block_size * sizeof(typename F::block));
+                find_kernel<op::quantize, F>()(values + i, 1, here, nullptr, to);
             }
         }
         return true;
+    }
+
+    /// Brings floats into the cache, all at once: an encoder has only a few loads under way, between its instructions.
+    static void read_lines(const float* values, std::size_t count) noexcept {
+        const volatile float* line = values;
+        for (std::size_t i = 0; i < count; i += 16) (void)line[i];
     }
 
     /// Rows that are padded already.
@@ -205,6 +223,7 @@ private:
 
     const quantize_options& options_;
     std::size_t cols_, bytes_, padded_;
+    bool from_memory_;
     bool weighted_ = true;  // use the importance, if there is any
     aligned_buffer row_;
 };
@@ -268,7 +287,7 @@ status quantizer<F>::operator()(dense_view<const float> x, packed_span<F> out) c
     const status ran = detail::for_ranges(options_.threads, x.rows(), 1, [&](std::size_t first, std::size_t last) {
         if (failed.load(std::memory_order_relaxed)) return;
         const plain_float_mode mode;
-        internal::row_quantizer<F> rows(x.cols(), options_);
+        internal::row_quantizer<F> rows(x.rows(), x.cols(), options_);
         const status done = rows.run(x.data() + first * x.cols(), last - first, out.data() + first * out.stride());
         if (!done && !failed.exchange(true)) why = status(done.error(), done.message(), done.where() + first * x.cols());
     });

@@ -67,10 +67,13 @@ struct mxfp4 {
     /// leaves code 0 everywhere: the bytes of ggml's x86 builds.
     template <int N>
     NIBBLE_INLINE static void search(const float (&x)[32][N], auto& found, std::size_t at) noexcept {
-        using ints = i32x<N>;
         const auto magnitude = find_magnitude<N>(x);
-        const auto exponent = (floor_of_log2<N>(magnitude) + ints::set(127 - 2)) & ints::set(255);
-        select(magnitude > f32x<N>::set(0.0f), exponent, ints::set(0)).store(found.exponent + at);
+        select(magnitude > f32x<N>::set(0.0f), exponent_of<N>(magnitude), i32x<N>::set(0)).store(found.exponent + at);
+    }
+    /// The exponent for a largest magnitude that is not zero.
+    template <int N>
+    NIBBLE_INLINE static i32x<N> exponent_of(const f32x<N>& magnitude) noexcept {
+        return (floor_of_log2<N>(magnitude) + i32x<N>::set(127 - 2)) & i32x<N>::set(255);
     }
     template <int N>
     NIBBLE_INLINE static void assemble(const float* values, const auto& found, std::size_t at, block& packed) noexcept {

@@ -68,10 +68,15 @@ struct nvfp4 {
         std::int32_t scale[Units];
     };
 
-    /// The largest element decodes to 6 times the scale.
+    static constexpr std::uint8_t last_scale = 0x7E;
+    /// The scale for a largest magnitude, which decodes to 6 times the scale.
+    template <int N>
+    NIBBLE_INLINE static i32x<N> scale_of(const f32x<N>& magnitude) noexcept {
+        return to_scale<N>(magnitude / f32x<N>::set(6.0f));
+    }
     template <int N>
     NIBBLE_INLINE static void search(const float (&x)[16][N], auto& found, std::size_t at) noexcept {
-        to_scale<N>(find_magnitude<N>(x) / f32x<N>::set(6.0f)).store(found.scale + at);
+        scale_of<N>(find_magnitude<N>(x)).store(found.scale + at);
     }
     template <int N>
     NIBBLE_INLINE static void assemble(const float* values, const auto& found, std::size_t at, block& packed) noexcept {
@@ -112,7 +117,6 @@ struct nvfp4 {
     }
 
 private:
-    static constexpr std::uint8_t last_scale = 0x7E;
     NIBBLE_INLINE static constexpr float half_scale(std::uint8_t scale) noexcept {
         return scale == 0x7F ? 0.0f : 0.5f * detail::small_float<3, 7>(static_cast<std::uint8_t>(scale & 0x7Fu));
     }

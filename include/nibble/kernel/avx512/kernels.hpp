@@ -9,5 +9,6 @@
 #include "nibble/kernel/avx512/quantize_best.hpp"
 #include "nibble/kernel/avx512/quantize_bytes.hpp"
 #include "nibble/kernel/avx512/quantize_small.hpp"
+#include "nibble/kernel/avx512/quantize_streams.hpp"
 #include "nibble/kernel/avx512/quantize_sums.hpp"
 #include "nibble/kernel/avx512/short_floats.hpp"
