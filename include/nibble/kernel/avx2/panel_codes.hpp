@@ -79,6 +79,7 @@ inline constexpr std::size_t panel_ahead = 8192;
 template <class F>
 NIBBLE_INLINE void fetch_ahead(const std::byte* run, std::size_t g) noexcept {
     constexpr std::size_t some = panel::order<F>::run_bytes / panel::groups;
+#pragma GCC unroll 16
     for (std::size_t line = 0; line < some; line += 64) _mm_prefetch(reinterpret_cast<const char*>(run) + g * some + panel_ahead + line, _MM_HINT_T1);
 }
 

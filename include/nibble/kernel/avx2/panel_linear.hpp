@@ -13,10 +13,14 @@ NIBBLE_TARGET_BEGIN_AVX2
 NIBBLE_BASELINE_BEGIN
 namespace avx2 {
 
-/// Float rows up to which panels were measured to serve better than packed rows. Codes of 6 bits take too long to put together. Where codes of 8 are
-/// unpacked, more float rows would not stay in the L2 cache from panel to panel.
+/// Float rows up to which panels were measured to serve better than packed rows. Codes in two planes take long to put together. Where codes of 8 bits
+/// are unpacked, more float rows would not stay in the L2 cache from panel to panel.
 template <class F>
-inline constexpr std::size_t most_with_panels = needs_words<F> ? 64 : panel::index_bits<F> == 6 ? 0 : F::code_bits == 7 ? 15 : 16;
+inline constexpr std::size_t most_with_panels = [] {
+    if (needs_words<F>) return 64;
+    if (panel::planes_of(panel::index_bits<F>).second.width != 0) return panel::index_bits<F> == 6 ? 6 : 11;
+    return F::code_bits == 7 && F::parts == 2 ? 15 : 16;
+}();
 
 /// From as many float rows on as packed rows, panels of codes of 8 bits are unpacked for tiles.
 template <class F>
@@ -90,6 +94,7 @@ NIBBLE_INLINE void multiply_part(const std::byte* group, const std::int8_t* cons
                 if constexpr (K % fit == fit - 1) {
                     const __m256i wide = widen(some[h][c]);
                     product[h][c] = K % steps < fit ? wide : _mm256_add_epi32(product[h][c], wide);
+                    pin(product[h][c]);
                 }
             }
         }
@@ -155,7 +160,7 @@ NIBBLE_INLINE void add_run(const std::byte* run, std::size_t first, const Run* c
     clear();
 #pragma GCC unroll 1
     for (std::size_t g = 0; g < panel::groups; ++g) {
-        fetch_ahead<F>(run, g);
+        if (first == 0) fetch_ahead<F>(run, g);
         const code* codes[Cols];
 #pragma GCC unroll 4
         for (int c = 0; c < Cols; ++c) codes[c] = x[c][i].codes + 32 * g;
