@@ -61,7 +61,7 @@ struct q3_k {
     template <std::size_t Units>
     struct fits {
         float scale[Units];
-        std::uint8_t codes[16][Units];
+        std::int32_t codes[2][Units];  // four bits each
         // Without importance:
         float sum_cx[Units], sum_cc[Units];
         std::int32_t open[Units];
@@ -79,9 +79,10 @@ struct q3_k {
         descent.sum_cx().store(found.sum_cx + at);
         descent.sum_cc().store(found.sum_cc + at);
         ones_where(descent.changed()).store(found.open + at);
-        for (std::size_t i = 0; i < 16; ++i) store_bytes(descent.code(i), found.codes[i] + at);
+        const auto code_at = [&](std::size_t i) NIBBLE_LAMBDA_INLINE { return descent.code(i); };
+        for (std::size_t half = 0; half < 2; ++half) join_codes<N>(half, code_at).store(found.codes[half] + at);
     }
-    /// Searches that did not end in their first round.
+    /// Searches that did not end in their first round. Those that did not end in a later one either move together.
     template <int N>
     NIBBLE_INLINE static void finish(const float* values, auto& found, std::size_t units) noexcept {
         std::size_t open[sizeof found.open / sizeof found.open[0]], count = 0;
@@ -89,30 +90,52 @@ struct q3_k {
             open[count] = j;
             count += found.open[j] != 0;
         }
-        for (std::size_t first = 0; first < count; first += N) {
-            const float* from[N];
-            float sum_cx[N], sum_cc[N];
-            std::int32_t codes[16][N];
-            std::size_t unit[N];
-            for (std::size_t lane = 0; lane < N; ++lane) {
-                const std::size_t j = open[first + lane < count ? first + lane : count - 1];  // the last one several times
-                unit[lane] = j;
-                from[lane] = values + 16 * j;
-                sum_cx[lane] = found.sum_cx[j];
-                sum_cc[lane] = found.sum_cc[j];
-                for (std::size_t i = 0; i < 16; ++i) codes[i][lane] = found.codes[i][j];
-            }
-            alignas(64) float x[16][N], scale[N];
-            gather_lanes<N>(from, x);
-            scale_descent<4, N, 16> descent;
-            descent.go_on(x, codes, f32x<N>::load(sum_cx), f32x<N>::load(sum_cc));
-            descent.scale().store(scale);
-            for (std::size_t i = 0; i < 16; ++i) descent.code(i).store(codes[i]);
-            for (std::size_t lane = 0; lane < N; ++lane) {
-                found.scale[unit[lane]] = scale[lane];
-                for (std::size_t i = 0; i < 16; ++i) found.codes[i][unit[lane]] = static_cast<std::uint8_t>(codes[i][lane]);
-            }
+        for (int round = 1; round < scale_descent<4, N, 16>::rounds; ++round) {
+            std::size_t left = 0;
+            for (std::size_t first = 0; first < count; first += N) left += go_on<N>(values, found, open + first, count - first, open + left);
+            count = left;
         }
+    }
+    /// One round for the first N of `count` searches.
+    /// @param left  receives those that changed, which may be written over `open`
+    /// @return their number
+    template <int N>
+    NIBBLE_INLINE static std::size_t go_on(const float* values, auto& found, const std::size_t* open, std::size_t count, std::size_t* left) noexcept {
+        const float* from[N];
+        alignas(64) float x[16][N], sum_cx[N], sum_cc[N], scale[N];
+        alignas(64) std::int32_t codes[2][N], changed[N];
+        std::size_t unit[N];
+        for (std::size_t lane = 0; lane < N; ++lane) {
+            const std::size_t j = open[lane < count ? lane : count - 1];  // the last one several times
+            unit[lane] = j;
+            from[lane] = values + 16 * j;
+            sum_cx[lane] = found.sum_cx[j];
+            sum_cc[lane] = found.sum_cc[j];
+            for (std::size_t half = 0; half < 2; ++half) codes[half][lane] = found.codes[half][j];
+        }
+        gather_lanes<N>(from, x);
+        scale_descent<4, N, 16> descent;
+        const auto old_code_at = [&](std::size_t i) NIBBLE_LAMBDA_INLINE {
+            return (i32x<N>::load(codes[i / 8]) >> static_cast<int>(4 * (i % 8))) & i32x<N>::set(15);
+        };
+        descent.go_on(x, old_code_at, f32x<N>::load(sum_cx), f32x<N>::load(sum_cc));
+        descent.scale().store(scale);
+        descent.sum_cx().store(sum_cx);
+        descent.sum_cc().store(sum_cc);
+        ones_where(descent.changed()).store(changed);
+        const auto code_at = [&](std::size_t i) NIBBLE_LAMBDA_INLINE { return descent.code(i); };
+        for (std::size_t half = 0; half < 2; ++half) join_codes<N>(half, code_at).store(codes[half]);
+        std::size_t number = 0;
+        for (std::size_t lane = 0; lane < N && lane < count; ++lane) {
+            if (changed[lane] == 0) continue;
+            const std::size_t j = unit[lane];
+            left[number++] = j;
+            found.scale[j] = scale[lane];
+            found.sum_cx[j] = sum_cx[lane];
+            found.sum_cc[j] = sum_cc[lane];
+            for (std::size_t half = 0; half < 2; ++half) found.codes[half][j] = codes[half][lane];
+        }
+        return number;
     }
     template <int N>
     NIBBLE_INLINE static void assemble(const float* values, const auto& found, std::size_t at, block& packed) noexcept {
@@ -138,7 +161,8 @@ struct q3_k {
         weigh<N>(x, importance, sigma, weights).store(found.weight + at);
         const auto fit = find_scale<4, N>(x, weights);
         fit.scale.store(found.scale + at);
-        for (std::size_t i = 0; i < 16; ++i) store_bytes(stored_code<4>(fit, f32x<N>::load(x[i])), found.codes[i] + at);
+        const auto code_at = [&](std::size_t i) NIBBLE_LAMBDA_INLINE { return stored_code<4>(fit, f32x<N>::load(x[i])); };
+        for (std::size_t half = 0; half < 2; ++half) join_codes<N>(half, code_at).store(found.codes[half] + at);
     }
     /// The sub-scales are searched like the values of a sub-block.
     template <int N>
@@ -182,6 +206,13 @@ struct q3_k {
     }
 
 private:
+    /// Eight codes, four bits each, lowest bits first.
+    template <int N>
+    NIBBLE_INLINE static i32x<N> join_codes(std::size_t half, auto code_at) noexcept {
+        auto joined = code_at(8 * half);
+        for (std::size_t i = 1; i < 8; ++i) joined = joined | (code_at(8 * half + i) << static_cast<int>(4 * i));
+        return joined;
+    }
     NIBBLE_INLINE static void set_sub_scales(const std::uint8_t (&sub_scales)[16], block& packed) noexcept {
         for (std::size_t j = 0; j < 8; ++j) packed.sub_scales[j] = static_cast<std::uint8_t>((sub_scales[j] & 15) | ((sub_scales[j + 8] & 15) << 4));
         for (std::size_t j = 0; j < 4; ++j) {
@@ -206,7 +237,7 @@ private:
         for (std::size_t j = 0; j < 16; ++j) {
             const float s = sub_scale(packed, j);
             if (s == 0.0f) {
-                for (std::size_t i = 0; i < 16; ++i) codes[16 * j + i] = found.codes[i][at + j];
+                for (std::size_t i = 0; i < 16; ++i) codes[16 * j + i] = static_cast<std::uint8_t>((found.codes[i / 8][at + j] >> (4 * (i % 8))) & 15);
                 continue;
             }
             for (std::size_t i = 16 * j; i < 16 * (j + 1); i += N) {

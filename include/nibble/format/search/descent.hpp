@@ -8,12 +8,13 @@
 NIBBLE_EXACT_BEGIN
 NIBBLE_NAMESPACE_BEGIN
 
-/// A round makes each code in turn the best one beside the others; the search ends with a round that changes none, or after five. Most
-/// sub-blocks need one round only, so `start` takes that for N neighbours, and `go_on` takes the others for those that are left.
+/// A round makes each code in turn the best one beside the others; the search ends with a round that changes none, or after five. In four of
+/// five sub-blocks the first changes none, so `start` takes that for N neighbours, and `go_on` another one for those that are left.
 template <int Half, int N, std::size_t Count>
 class scale_descent {
 public:
     using floats = f32x<N>;
+    static constexpr int rounds = 5;  ///< at most, the first included
 
     /// @param x  Count values of N sub-blocks, one a lane; their weights are their squares
     NIBBLE_INLINE void start(const float (&x)[Count][N]) noexcept {
@@ -26,20 +27,18 @@ public:
             sum_cx_ = sum_cx_ + floats::load(cx_[i]);
             sum_cc_ = sum_cc_ + floats::load(cc_[i]);
         }
-        changed_ = improve<false>(x) & !empty_;
+        changed_ = improve(x) & !empty_;
     }
     /// Takes up a search again, whose codes and sums these are.
-    NIBBLE_INLINE void go_on(const float (&x)[Count][N], const std::int32_t (&stored)[Count][N], const floats& sum_cx, const floats& sum_cc) noexcept {
+    NIBBLE_INLINE void go_on(const float (&x)[Count][N], auto stored_code_at, const floats& sum_cx, const floats& sum_cc) noexcept {
         empty_ = sum_cx != sum_cx;
         sum_cx_ = sum_cx;
         sum_cc_ = sum_cc;
-        for (std::size_t i = 0; i < Count; ++i) add_up(x, i, to_float(i32x<N>::load(stored[i]) - i32x<N>::set(Half)));
-        for (int round = 1; round < 5; ++round) {
-            if (!any(improve<true>(x))) break;
-        }
+        for (std::size_t i = 0; i < Count; ++i) add_up(x, i, to_float(stored_code_at(i) - i32x<N>::set(Half)));
+        changed_ = improve(x);
     }
 
-    /// Where a round changed something, and might do so again.
+    /// Where the round changed something, and another one might do so again.
     NIBBLE_INLINE const mask32<N>& changed() const noexcept { return changed_; }
     NIBBLE_INLINE const floats& sum_cx() const noexcept { return sum_cx_; }
     NIBBLE_INLINE const floats& sum_cc() const noexcept { return sum_cc_; }
@@ -63,8 +62,6 @@ private:
         (wx * code).store(cx_[i]);
         (w * code * code).store(cc_[i]);
     }
-    /// @tparam Again  there may be another round
-    template <bool Again>
     NIBBLE_INLINE mask32<N> improve(const float (&x)[Count][N]) noexcept {
         const auto zero = floats::set(0.0f);
         auto sum_cx = sum_cx_, sum_cc = sum_cc_;
@@ -79,10 +76,6 @@ private:
             select(better, code, old).store(code_[i]);
             sum_cx = select(better, new_cx, sum_cx);
             sum_cc = select(better, new_cc, sum_cc);
-            if constexpr (Again) {
-                select(better, cx, old_cx).store(cx_[i]);
-                select(better, cc, old_cc).store(cc_[i]);
-            }
             changed = changed | better;
         }
         sum_cx_ = sum_cx;
