@@ -196,6 +196,10 @@ NIBBLE_INLINE f32x<N> sqrt(const f32x<N>& value) noexcept {
         // Every x86-64 has an instruction. The loop below stays one, because C's square root of a negative number sets errno.
     } else if constexpr (N == 4) {
         return {__builtin_ia32_sqrtps(value.raw)};
+#if !defined(__clang__)
+    } else if constexpr (N == 8) {
+        return {__builtin_ia32_sqrtps256(value.raw)};  // as many lanes are only used with AVX
+#endif
     } else if constexpr (N > 4) {
         return detail::sqrt_of_halves(value, std::make_integer_sequence<int, N / 2>{});
 #endif
