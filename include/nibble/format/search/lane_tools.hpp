@@ -2,11 +2,12 @@
 // compilers turn into the one or two instructions it stands for.
 #pragma once
 
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <utility>
 
-#include "nibble/base/lanes.hpp"
+#include "nibble/base/lane_order.hpp"
 
 NIBBLE_EXACT_BEGIN
 NIBBLE_NAMESPACE_BEGIN
@@ -70,6 +71,15 @@ NIBBLE_INLINE Lanes least_of_8(const Lanes& from) noexcept {
     b = __builtin_shufflevector(a, a, 1, 0, 3, 2, 5, 4, 7, 6);
     a = b < a ? b : a;
     return {a};
+}
+
+/// The first lane that is true; 0 if none is.
+NIBBLE_INLINE std::size_t first_lane(const mask32<8>& mask) noexcept {
+    std::uint8_t lanes[8];
+    store_bytes(i32x<8>{mask.raw}, lanes);
+    const auto bits = __builtin_bit_cast(std::uint64_t, lanes);
+    if (bits == 0) return 0;
+    return static_cast<std::size_t>(std::endian::native == std::endian::little ? __builtin_ctzll(bits) : __builtin_clzll(bits)) / 8;
 }
 
 }  // namespace detail

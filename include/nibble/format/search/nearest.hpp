@@ -103,6 +103,7 @@ NIBBLE_INLINE std::int32_t find_nearest_by_8(const std::uint16_t* list, std::siz
         return distance;
     };
     auto least = distances(0);
+    if (count == 8) return list[first_lane(least == least_of_8(least))];
     auto place = lanes, here = lanes;
     for (std::size_t n = 8; n < count; n += 8) {
         here = here + ints::set(8);
