@@ -13,7 +13,8 @@ using support::float_of, support::is_nan;
 namespace {
 
 /// A search of each kind.
-using searches = nibble::format_list<nibble::f16, nibble::q4_1, nibble::q8_0, nibble::q3_k, nibble::q5_k, nibble::iq4_nl, nibble::mxfp4>;
+using searches = nibble::format_list<nibble::f16, nibble::q4_1, nibble::q8_0, nibble::q3_k, nibble::q5_k, nibble::iq4_nl, nibble::mxfp4,
+                                      nibble::nvfp4, nibble::tq2_0, nibble::q1_0>;
 
 }  // namespace
 

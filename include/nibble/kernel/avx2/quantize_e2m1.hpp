@@ -149,7 +149,7 @@ private:
         const __m256 empty = _mm256_cmp_ps(quarter, _mm256_setzero_ps(), _CMP_EQ_OQ);
         // A block with the last scale may have values anywhere above it.
         const __m256i last = _mm256_cmpgt_epi32(scales, _mm256_set1_epi32(F::last_scale - 1));
-        return {scales, quarter, _mm256_andnot_ps(empty, _mm256_div_ps(_mm256_set1_ps(1.0f), quarter)), _mm256_movemask_epi8(last) != 0};
+        return {scales, quarter, _mm256_andnot_ps(empty, _mm256_set1_ps(1.0f) / quarter), _mm256_movemask_epi8(last) != 0};
     }
     NIBBLE_INLINE static void encode_two(const float* values, const avx2::e2m1_scales& scales, typename F::block* blocks) noexcept {
         alignas(32) float quarter[8], inverse[8];
@@ -167,9 +167,11 @@ private:
                     const int of = 4 * b + s + i / 2;
                     const __m256 value = _mm256_loadu_ps(values + 64 * b + 16 * s + 8 * i), quarters = _mm256_broadcast_ss(inverse + of);
                     // The quotient as a division would round it, which says on which side of a middle the value is.
-                    const __m256 near = _mm256_mul_ps(value, quarters);
-                    const __m256 rest = _mm256_fnmadd_ps(near, _mm256_broadcast_ss(quarter + of), value);
-                    return _mm256_cvttps_epi32(_mm256_mul_ps(_mm256_fmadd_ps(rest, quarters, near), _mm256_set1_ps(avx2::barely_less)));
+                    __m256 near = _mm256_mul_ps(value, quarters);
+                    __asm__("" : "+x"(near));  // -ffast-math would find a shorter way
+                    __m256 quotient = _mm256_fmadd_ps(_mm256_fnmadd_ps(near, _mm256_broadcast_ss(quarter + of), value), quarters, near);
+                    __asm__("" : "+x"(quotient));
+                    return _mm256_cvttps_epi32(_mm256_mul_ps(quotient, _mm256_set1_ps(avx2::barely_less)));
                 };
                 _mm_storeu_si128(reinterpret_cast<__m128i*>(blocks[b].codes[s]), avx2::e2m1_nibbles(at(0), at(1), at(2), at(3)));
             }

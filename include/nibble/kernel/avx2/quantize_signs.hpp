@@ -65,7 +65,10 @@ private:
             __m256 columns[8];
             avx2::load_columns(values + i, 128, columns);
 #pragma GCC unroll 8
-            for (int k = 0; k < 8; ++k) sum = _mm256_add_ps(sum, _mm256_and_ps(columns[k], magnitude));
+            for (int k = 0; k < 8; ++k) {
+                sum = _mm256_add_ps(sum, _mm256_and_ps(columns[k], magnitude));
+                __asm__("" : "+x"(sum));  // one after the other, under -ffast-math too
+            }
         }
         const __m256 mean = _mm256_mul_ps(sum, _mm256_set1_ps(1.0f / 128.0f));
         alignas(16) std::uint16_t halves[8];

@@ -113,7 +113,7 @@ NIBBLE_INLINE ternary_scales ternary_scales_of(const float* values) noexcept {
         largest = _mm_max_epi32(largest, _mm_shuffle_epi32(largest, 0b01'00'11'10));
         largest = _mm_max_epi32(largest, _mm_shuffle_epi32(largest, 0b10'11'00'01));
     }
-    const __m128 scale = _mm_castsi128_ps(largest), inverse = _mm_div_ps(_mm_set1_ps(1.0f), scale);
+    const __m128 scale = _mm_castsi128_ps(largest), inverse = _mm_set1_ps(1.0f) / scale;  // the intrinsic is an estimate under -ffast-math
     // code_rule: a scale without a finite inverse has codes of 0.
     return {scale, _mm_and_ps(inverse, _mm_cmple_ps(inverse, _mm_set1_ps(3.402823466e38f)))};
 }
@@ -130,7 +130,8 @@ NIBBLE_INLINE void encode_ternary(const float* values, const ternary_scales& sca
         const __m256 factor = _mm256_broadcast_ss(inverse + g / 2);
         const auto code = [&](int i) NIBBLE_LAMBDA_INLINE {
             // Half away from zero: of all positions, which are at most 1, only one half gets beyond it, by one step of a float.
-            const __m256 position = _mm256_mul_ps(_mm256_loadu_ps(values + 32 * g + 8 * i), factor);
+            __m256 position = _mm256_mul_ps(_mm256_loadu_ps(values + 32 * g + 8 * i), factor);
+            __asm__("" : "+x"(position));  // -ffast-math would multiply the factors first
             return _mm256_cvtps_epi32(_mm256_mul_ps(position, _mm256_set1_ps(1.00000012f)));
         };
         const __m256i packed = _mm256_packs_epi16(_mm256_packs_epi32(code(0), code(1)), _mm256_packs_epi32(code(2), code(3)));
