@@ -34,7 +34,7 @@ struct eight_scales {
     alignas(16) std::uint16_t halves[8];
 
     NIBBLE_INLINE explicit eight_scales(__m256 scale) noexcept {
-        const __m256 quotient = _mm256_div_ps(_mm256_set1_ps(1.0f), scale);
+        const __m256 quotient = _mm256_set1_ps(1.0f) / scale;
         // code_rule: a scale without a finite inverse has codes of 0. Neither is negative.
         const __m256 usable = _mm256_cmp_ps(quotient, _mm256_set1_ps(3.402823466e38f), _CMP_LE_OQ);
         _mm256_store_ps(inverse, _mm256_and_ps(usable, quotient));
@@ -88,7 +88,7 @@ private:
         }
         const __m256i of_each = avx2::largest_across(most);
         largest = _mm256_max_epi32(largest, of_each);
-        return _mm256_div_ps(_mm256_castsi256_ps(of_each), _mm256_set1_ps(127.0f));
+        return _mm256_castsi256_ps(of_each) / _mm256_set1_ps(127.0f);  // the intrinsic is an estimate under -ffast-math
     }
     NIBBLE_INLINE static void encode_eight(const float* values, __m256 scale, typename F::block* blocks) noexcept {
         const __m256 sign = _mm256_set1_ps(-0.0f), below_half = _mm256_castsi256_ps(_mm256_set1_epi32(0x3EFFFFFF));

@@ -38,7 +38,7 @@ private:
         }
         const __m256i of_each = avx512::largest_of_each(most);
         largest = _mm256_max_epi32(largest, of_each);
-        return _mm256_div_ps(_mm256_castsi256_ps(of_each), _mm256_set1_ps(127.0f));
+        return _mm256_castsi256_ps(of_each) / _mm256_set1_ps(127.0f);  // the intrinsic is an estimate under -ffast-math
     }
     NIBBLE_INLINE static void encode_eight(const float* values, __m256 scale, typename F::block* blocks) noexcept {
         const __m512i magnitude = _mm512_set1_epi32(0x7FFFFFFF), below_half = _mm512_set1_epi32(0x3EFFFFFF);

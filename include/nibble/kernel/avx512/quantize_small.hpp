@@ -47,14 +47,14 @@ NIBBLE_INLINE small_rules<Shifted> small_rules_of(const float* values) noexcept 
         // Zeros of both signs are equal, and the first one counts.
         rare = _mm256_cmp_ps_mask(low, zero, _CMP_EQ_OQ) | _mm256_cmp_ps_mask(high, zero, _CMP_EQ_OQ);
         rules.low = low;
-        rules.scale = _mm256_div_ps(_mm256_sub_ps(high, low), _mm256_set1_ps(static_cast<float>(Span)));
+        rules.scale = (high - low) / _mm256_set1_ps(static_cast<float>(Span));
     } else {
         const __m256 opposite = _mm256_xor_ps(low, _mm256_set1_ps(-0.0f));
         rare = _mm256_cmp_ps_mask(high, opposite, _CMP_EQ_OQ);  // the first one counts
         const __m256 extreme = _mm256_mask_mov_ps(low, _mm256_cmp_ps_mask(high, opposite, _CMP_GT_OQ), high);
-        rules.scale = _mm256_div_ps(extreme, _mm256_set1_ps(static_cast<float>(Span)));
+        rules.scale = extreme / _mm256_set1_ps(static_cast<float>(Span));
     }
-    rules.inverse = _mm256_div_ps(_mm256_set1_ps(1.0f), rules.scale);
+    rules.inverse = _mm256_set1_ps(1.0f) / rules.scale;  // the intrinsic is an estimate under -ffast-math
     // Neither scales so small that they have no inverse, zero among them, nor such that are not finite.
     const __m256 magnitude = _mm256_andnot_ps(_mm256_set1_ps(-0.0f), rules.scale);
     rules.rare = (rare | _mm256_cmp_ps_mask(magnitude, _mm256_set1_ps(1e-37f), _CMP_NGT_UQ) |
