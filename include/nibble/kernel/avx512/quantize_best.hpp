@@ -4,7 +4,7 @@
 #include "nibble/kernel/avx512/quantize.hpp"
 #include "nibble/kernel/reference/quantize_best.hpp"
 
-#if defined(NIBBLE_X86) && defined(__clang__)
+#if defined(NIBBLE_X86) && defined(__clang__) && !defined(__FAST_MATH__)
 NIBBLE_EXACT_BEGIN
 NIBBLE_TARGET_BEGIN_AVX512
 NIBBLE_BASELINE_BEGIN
