@@ -111,8 +111,8 @@ NIBBLE_BASELINE_BEGIN
 namespace internal {
 /// The search in lane `lane` alone, out of line because it is hardly ever needed.
 template <int MaxCode, int N, std::size_t Count>
-__attribute__((noinline)) offset_fit<1> search_lane(const float (&x)[Count][N], const float (&weights)[Count][N], const offset_trials& trials,
-                                                    std::size_t lane) noexcept {
+NIBBLE_NOINLINE offset_fit<1> search_lane(const float (&x)[Count][N], const float (&weights)[Count][N], const offset_trials& trials,
+                                          std::size_t lane) noexcept {
     float own_x[Count][1], own_weights[Count][1];
     for (std::size_t i = 0; i < Count; ++i) {
         own_x[i][0] = x[i][lane];
