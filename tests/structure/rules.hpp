@@ -180,6 +180,18 @@ inline findings manners(const header& h) {
     return found;
 }
 
+/// What stays out of line is NIBBLE_NOINLINE, which also keeps GCC 12 from dropping the call (base/config.hpp).
+inline findings calls_that_stay(const header& h) {
+    static const std::regex own(R"(\bnoinline\b)");
+    findings found;
+    if (h.path == "base/config.hpp") return found;
+    const auto lines = lines_of(code_of(h.text, false));
+    for (std::size_t i = 0; i < lines.size(); ++i) {
+        if (std::regex_search(lines[i], own)) report(found, h, i + 1, "`noinline`: NIBBLE_NOINLINE says it in a way that GCC 12 does not get wrong");
+    }
+    return found;
+}
+
 inline constexpr std::size_t long_file = 400;
 inline constexpr std::size_t too_long_file = 450;
 

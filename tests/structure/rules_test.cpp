@@ -1,4 +1,4 @@
-// Floors, regions, manners, lengths and names: see rules.hpp. Each rule is first shown something that it must find.
+// Floors, regions, manners, calls, lengths and names: see rules.hpp. Each rule is first shown something that it must find.
 #include "rules.hpp"
 
 #include <filesystem>
@@ -106,6 +106,12 @@ TEST_CASE("the rule of manners finds what it should") {
     CHECK(count(rules::manners({"algo/a.hpp", "// we never throw\n\"abort\"; static_assert(x); std::snprintf(a);\n"})) == 0);
 }
 
+TEST_CASE("the rule of calls that stay finds what it should") {
+    CHECK(count(rules::calls_that_stay({"kernel/a.hpp", "[[gnu::noinline]] void f();\n__attribute__((noinline)) void g();\n"})) == 2);
+    CHECK(count(rules::calls_that_stay({"kernel/a.hpp", "NIBBLE_NOINLINE void f();  // noinline\n"})) == 0);
+    CHECK(count(rules::calls_that_stay({"base/config.hpp", "#define NIBBLE_NOINLINE __attribute__((noinline))\n"})) == 0);
+}
+
 TEST_CASE("the rule of lengths finds what it should") {
     CHECK(count(rules::lengths({"a.hpp", std::string(3, '\n')}, 2)) == 1);
     CHECK(count(rules::lengths({"a.hpp", std::string(3, '\n')}, 3)) == 0);
@@ -130,6 +136,8 @@ TEST_CASE("a header includes only lower floors") { CHECK(broken(rules::floors) =
 TEST_CASE("target regions hold kernels only") { CHECK(broken(rules::regions) == ""); }
 
 TEST_CASE("headers do not print, throw or end the program") { CHECK(broken(rules::manners) == ""); }
+
+TEST_CASE("functions out of line say so with the macro") { CHECK(broken(rules::calls_that_stay) == ""); }
 
 TEST_CASE("a file holds one idea") {
     const auto long_files = broken([](const rules::header& h) { return rules::lengths(h, rules::long_file); });
