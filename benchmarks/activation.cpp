@@ -9,15 +9,16 @@ constexpr std::size_t cols = 4096;
 template <class F>
 double measure(benchmark::State& state, std::size_t rows) {
     const auto x = suite::gaussian(rows * cols, 1);
-    std::vector<std::byte> ours(rows * nibble::row_bytes<F>(cols)), other(ours.size());
+    std::vector<std::byte> out(rows * nibble::row_bytes<F>(cols));
     peer::ggml::from_floats encode = nullptr;
     if (suite::peer_knows<F>()) encode = suite::settings::of_run().ggml.fast_encoder(F::gguf_type);
+    const std::function<void()> ours = [&] { (void)nibble::quantize<F>(x, out, {rows, cols}); };
     std::function<void()> theirs;
-    if (encode != nullptr) theirs = [&] { encode(x.data(), other.data(), static_cast<std::int64_t>(x.size())); };
-    const auto seconds = suite::race({[&] { (void)nibble::quantize<F>(x, ours, {rows, cols}); }, theirs});
+    if (encode != nullptr) theirs = [&] { encode(x.data(), out.data(), static_cast<std::int64_t>(x.size())); };
+    const auto seconds = suite::race({ours, theirs});
     const double work = static_cast<double>(x.size() * sizeof(float));
     suite::report(state, suite::rate(work, seconds[0]), suite::rate(work, seconds[1]));
-    if (theirs) state.SetLabel(ours == other ? "same bytes" : "other bytes");
+    if (theirs) state.SetLabel(suite::same_results(out, ours, theirs) ? "same bytes" : "other bytes");
     return seconds[0];
 }
 

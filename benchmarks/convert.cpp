@@ -16,13 +16,18 @@ std::vector<Function> functions_of(const std::string& base, const std::string& c
     return found;
 }
 
-double measure(benchmark::State& state, const std::function<void()>& ours, const std::vector<std::function<void()>>& theirs) {
+template <class T>
+double measure(benchmark::State& state, std::vector<T>& out, const std::function<void()>& ours, const std::vector<std::function<void()>>& theirs,
+               const std::string& what) {
     std::vector<std::function<void()>> contestants{ours};
     contestants.insert(contestants.end(), theirs.begin(), theirs.end());
     const auto seconds = suite::race(contestants);
     double best = 0;
     for (std::size_t i = 1; i < seconds.size(); ++i) best = std::max(best, suite::rate(count * sizeof(float), seconds[i]));
     suite::report(state, suite::rate(count * sizeof(float), seconds[0]), best);
+    bool same = true;
+    for (const auto& peer : theirs) same = same && suite::same_results(out, ours, peer);
+    if (!theirs.empty()) state.SetLabel((same ? "same " : "OTHER ") + what);
     return seconds[0];
 }
 
@@ -36,29 +41,25 @@ std::string peer_name() {
 template <class F>
 double measure_from_f32(benchmark::State& state) {
     const auto x = suite::gaussian(count, 1);
-    std::vector<std::byte> ours(nibble::row_bytes<F>(count)), other(ours.size());
+    std::vector<std::byte> out(nibble::row_bytes<F>(count));
     std::vector<std::function<void()>> theirs;
     const std::string base = "ggml_fp32_to_" + peer_name<F>() + "_row", cpu = "ggml_cpu_fp32_to_" + peer_name<F>();
     for (const auto convert : functions_of<peer::ggml::from_floats>(base, cpu)) {
-        theirs.push_back([&, convert] { convert(x.data(), other.data(), count); });
+        theirs.push_back([&, convert] { convert(x.data(), out.data(), count); });
     }
-    const double seconds = measure(state, [&] { (void)nibble::quantize<F>(x, ours, {1, count}); }, theirs);
-    if (!theirs.empty()) state.SetLabel(ours == other ? "same bytes" : "OTHER BYTES");
-    return seconds;
+    return measure(state, out, [&] { (void)nibble::quantize<F>(x, out, {1, count}); }, theirs, "bytes");
 }
 
 template <class F>
 double measure_to_f32(benchmark::State& state) {
     const auto x = suite::packed_weights<F>({1, count});
-    std::vector<float> ours(count), other(count);
+    std::vector<float> out(count);
     std::vector<std::function<void()>> theirs;
     const std::string base = "ggml_" + peer_name<F>() + "_to_fp32_row", cpu = "ggml_cpu_" + peer_name<F>() + "_to_fp32";
     for (const auto convert : functions_of<peer::ggml::to_floats>(base, cpu)) {
-        theirs.push_back([&, convert] { convert(x.data(), other.data(), count); });
+        theirs.push_back([&, convert] { convert(x.data(), out.data(), count); });
     }
-    const double seconds = measure(state, [&] { (void)nibble::dequantize<F>(x.view(), ours); }, theirs);
-    if (!theirs.empty()) state.SetLabel(ours == other ? "same floats" : "OTHER FLOATS");
-    return seconds;
+    return measure(state, out, [&] { (void)nibble::dequantize<F>(x.view(), out); }, theirs, "floats");
 }
 
 const suite::registration added([] {

@@ -46,12 +46,14 @@ double measure(benchmark::State& state, bool weighted) {
 
     const auto x = fresh_rows(rows);
     const nibble::shape shape{rows, cols};
-    std::vector<std::byte> ours(rows * nibble::row_bytes<F>(cols)), other(theirs ? ours.size() : 0);
-    const auto seconds = suite::race({[&] { (void)nibble::quantize<F>(x, ours, shape, options); },
-                                      theirs ? std::function<void()>([&] { theirs(x.data(), other.data(), rows); }) : nullptr});
+    std::vector<std::byte> out(rows * nibble::row_bytes<F>(cols));
+    const std::function<void()> ours = [&] { (void)nibble::quantize<F>(x, out, shape, options); };
+    std::function<void()> peer;
+    if (theirs) peer = [&] { theirs(x.data(), out.data(), rows); };
+    const auto seconds = suite::race({ours, peer});
     const double work = static_cast<double>(x.size() * sizeof(float));
     suite::report(state, suite::rate(work, seconds[0]), suite::rate(work, seconds[1]));
-    if (theirs) state.SetLabel(ours == other ? "same bytes" : "OTHER BYTES");
+    if (theirs) state.SetLabel(suite::same_results(out, ours, peer) ? "same bytes" : "OTHER BYTES");
     return seconds[0];
 }
 

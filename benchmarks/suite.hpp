@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cstring>
 #include <functional>
 #include <random>
 #include <string>
@@ -133,6 +134,17 @@ inline double seconds_of(const std::function<void()>& run, std::size_t calls) {
     const auto start = clock::now();
     for (std::size_t i = 0; i < calls; ++i) run();
     return std::chrono::duration<double>(clock::now() - start).count() / static_cast<double>(calls);
+}
+
+/// Whether two contestants leave the same bytes in `out`. Contestants write to one place: where two buffers lie makes up to a sixth of the speed of
+/// conversions, for either side.
+template <class T>
+bool same_results(std::vector<T>& out, const std::function<void()>& ours, const std::function<void()>& theirs) {
+    ours();
+    const std::vector<T> written = out;
+    std::memset(out.data(), 0xA5, out.size() * sizeof(T));
+    theirs();
+    return std::memcmp(written.data(), out.data(), out.size() * sizeof(T)) == 0;
 }
 
 /// Runs the contestants in turn (A B C A B C ...), so that a slow moment of the machine meets all of them, and returns the seconds
