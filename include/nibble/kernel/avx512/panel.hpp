@@ -163,7 +163,7 @@ NIBBLE_INLINE void multiply_groups(Group&& group, block x, float (*sums)[panel::
 }
 /// The same for an unpacked run.
 template <std::size_t Parts, bool Offsets>
-NIBBLE_NOINLINE void multiply_unpacked(run_at_hand from, block x, float (*sums)[panel::rows]) noexcept {
+NIBBLE_NOINLINE void multiply_unpacked(run_at_hand from, const block& x, float (*sums)[panel::rows]) noexcept {
     multiply_groups<Parts, Offsets>(
         [&](std::size_t g, __m512i (&w)[8], __m512 (&s)[Parts], __m512 (&o)[Parts]) NIBBLE_LAMBDA_INLINE {
 #pragma GCC unroll 8
@@ -179,7 +179,7 @@ NIBBLE_NOINLINE void multiply_unpacked(run_at_hand from, block x, float (*sums)[
 }
 /// The same for a run of a panel.
 template <class F>
-NIBBLE_NOINLINE void multiply_run(const std::byte* run, block x, float (*sums)[panel::rows]) noexcept {
+NIBBLE_NOINLINE void multiply_run(const std::byte* run, const block& x, float (*sums)[panel::rows]) noexcept {
     using order = panel::order<F>;
     constexpr std::size_t parts = F::parts;
     multiply_groups<parts, adds_offsets<F>>(
