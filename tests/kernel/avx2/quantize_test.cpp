@@ -98,6 +98,8 @@ TEST_CASE("floats that no cache holds have the bytes of their rows") {
 TEST_CASE("blocks that are encoded side by side have the bytes of the reference") {
     compare_with_reference<nibble::q4_0>();
     compare_with_reference<nibble::q4_1>();
+    compare_with_reference<nibble::q5_0>();
+    compare_with_reference<nibble::q5_1>();
     compare_with_reference<nibble::q8_0>();
     compare_with_reference<nibble::q8_1>();
     compare_with_reference<nibble::q8_k>();

@@ -13,6 +13,7 @@
 #include "nibble/kernel/avx2/quantize_bytes.hpp"
 #include "nibble/kernel/avx2/quantize_e2m1.hpp"
 #include "nibble/kernel/avx2/quantize_signs.hpp"
+#include "nibble/kernel/avx2/quantize_small.hpp"
 #include "nibble/kernel/avx2/quantize_sums.hpp"
 #include "nibble/kernel/avx2/quantize_ternary.hpp"
 #include "nibble/kernel/avx2/short_floats.hpp"

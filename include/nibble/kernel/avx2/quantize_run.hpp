@@ -28,17 +28,27 @@ NIBBLE_INLINE const float* floats_at(const float* row, std::size_t cols, std::si
     return padded;
 }
 
-/// Lane i: all elements of v[i], combined by `join`.
+/// Elements of two registers in turn, combined by `join`.
 template <class Join>
-NIBBLE_INLINE __m256i across(const __m256i (&v)[8], Join join) noexcept {
-    __m256i pairs[4], quads[2];
-#pragma GCC unroll 4
-    for (int i = 0; i < 4; ++i) pairs[i] = join(_mm256_unpacklo_epi32(v[2 * i], v[2 * i + 1]), _mm256_unpackhi_epi32(v[2 * i], v[2 * i + 1]));
+NIBBLE_INLINE __m256i across_pair(__m256i a, __m256i b, Join join) noexcept {
+    return join(_mm256_unpacklo_epi32(a, b), _mm256_unpackhi_epi32(a, b));
+}
+template <class Join>
+NIBBLE_INLINE __m256i across_pairs(const __m256i (&pairs)[4], Join join) noexcept {
+    __m256i quads[2];
 #pragma GCC unroll 2
     for (int i = 0; i < 2; ++i) {
         quads[i] = join(_mm256_unpacklo_epi64(pairs[2 * i], pairs[2 * i + 1]), _mm256_unpackhi_epi64(pairs[2 * i], pairs[2 * i + 1]));
     }
     return join(_mm256_permute2x128_si256(quads[0], quads[1], 0x20), _mm256_permute2x128_si256(quads[0], quads[1], 0x31));
+}
+/// Lane i: all elements of v[i], combined by `join`.
+template <class Join>
+NIBBLE_INLINE __m256i across(const __m256i (&v)[8], Join join) noexcept {
+    __m256i pairs[4];
+#pragma GCC unroll 4
+    for (int i = 0; i < 4; ++i) pairs[i] = across_pair(v[2 * i], v[2 * i + 1], join);
+    return across_pairs(pairs, join);
 }
 NIBBLE_INLINE __m256i largest_across(const __m256i (&v)[8]) noexcept {
     return across(v, [](__m256i a, __m256i b) NIBBLE_LAMBDA_INLINE { return _mm256_max_epi32(a, b); });
