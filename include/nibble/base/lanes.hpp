@@ -179,14 +179,20 @@ NIBBLE_INLINE i32x<N> truncate(const f32x<N>& value) noexcept {
     if constexpr (N == 1) return {static_cast<std::int32_t>(value.raw)};
     else return {__builtin_convertvector(value.raw, raw_lanes<std::int32_t, N>)};
 }
+#if defined(NIBBLE_X86) && defined(__clang__)
 namespace detail {
-template <int N, int... I>
-NIBBLE_INLINE f32x<N> sqrt_of_halves(const f32x<N>& value, std::integer_sequence<int, I...>) noexcept {
-    const f32x<N / 2> low = {__builtin_shufflevector(value.raw, value.raw, I...)};
-    const f32x<N / 2> high = {__builtin_shufflevector(value.raw, value.raw, (N / 2 + I)...)};
-    return {__builtin_shufflevector(sqrt(low).raw, sqrt(high).raw, I..., (N / 2 + I)...)};
+template <int N>
+struct float_halves {
+    raw_lanes<float, N / 2> low, high;
+};
+template <int N>
+NIBBLE_INLINE f32x<N> sqrt_of_halves(const f32x<N>& value) noexcept {
+    const auto halves = __builtin_bit_cast(float_halves<N>, value.raw);
+    const f32x<N / 2> low = {halves.low}, high = {halves.high};
+    return {__builtin_bit_cast(raw_lanes<float, N>, float_halves<N>{sqrt(low).raw, sqrt(high).raw})};
 }
 }  // namespace detail
+#endif
 /// IEEE square root.
 template <int N>
 NIBBLE_INLINE f32x<N> sqrt(const f32x<N>& value) noexcept {
@@ -196,12 +202,13 @@ NIBBLE_INLINE f32x<N> sqrt(const f32x<N>& value) noexcept {
         // Every x86-64 has an instruction. The loop below stays one, because C's square root of a negative number sets errno.
     } else if constexpr (N == 4) {
         return {__builtin_ia32_sqrtps(value.raw)};
-#if !defined(__clang__)
+#if defined(__clang__)
+    } else if constexpr (N > 4) {
+        return detail::sqrt_of_halves(value);
+#else
     } else if constexpr (N == 8) {
         return {__builtin_ia32_sqrtps256(value.raw)};  // as many lanes are only used with AVX
 #endif
-    } else if constexpr (N > 4) {
-        return detail::sqrt_of_halves(value, std::make_integer_sequence<int, N / 2>{});
 #endif
     } else {
         f32x<N> root = value;

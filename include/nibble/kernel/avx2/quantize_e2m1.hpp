@@ -107,13 +107,13 @@ private:
     NIBBLE_INLINE static avx2::e2m1_scales find_scales(__m256i magnitudes) noexcept {
         const __m256i zero = _mm256_cmpeq_epi32(magnitudes, _mm256_setzero_si256());
         // So large or so small that a quarter or its inverse might not be a normal float.
-        const __m256i small = _mm256_cmpgt_epi32(_mm256_set1_epi32(27 << 23), magnitudes);
+        const __m256i tiny = _mm256_cmpgt_epi32(_mm256_set1_epi32(27 << 23), magnitudes);
         const __m256i large = _mm256_cmpgt_epi32(magnitudes, _mm256_set1_epi32(227 << 23));
         const __m256i exponents = __builtin_bit_cast(__m256i, F::template exponent_of<8>(avx2::as_lanes(magnitudes)).raw);
         // 4 / 2^(exponent - 127)
         const __m256 inverse = _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_sub_epi32(_mm256_set1_epi32(256), exponents), 23));
         return {_mm256_andnot_si256(zero, exponents), _mm256_setzero_ps(), _mm256_andnot_ps(_mm256_castsi256_ps(zero), inverse),
-                _mm256_movemask_epi8(_mm256_or_si256(_mm256_andnot_si256(zero, small), large)) != 0};
+                _mm256_movemask_epi8(_mm256_or_si256(_mm256_andnot_si256(zero, tiny), large)) != 0};
     }
     NIBBLE_INLINE static void encode_eight(const float* values, const avx2::e2m1_scales& scales, typename F::block* blocks) noexcept {
         alignas(32) std::int32_t exponent[8];
@@ -167,9 +167,9 @@ private:
                     const int of = 4 * b + s + i / 2;
                     const __m256 value = _mm256_loadu_ps(values + 64 * b + 16 * s + 8 * i), quarters = _mm256_broadcast_ss(inverse + of);
                     // The quotient as a division would round it, which says on which side of a middle the value is.
-                    __m256 near = _mm256_mul_ps(value, quarters);
-                    __asm__("" : "+x"(near));  // -ffast-math would find a shorter way
-                    __m256 quotient = _mm256_fmadd_ps(_mm256_fnmadd_ps(near, _mm256_broadcast_ss(quarter + of), value), quarters, near);
+                    __m256 about = _mm256_mul_ps(value, quarters);
+                    __asm__("" : "+x"(about));  // -ffast-math would find a shorter way
+                    __m256 quotient = _mm256_fmadd_ps(_mm256_fnmadd_ps(about, _mm256_broadcast_ss(quarter + of), value), quarters, about);
                     __asm__("" : "+x"(quotient));
                     return _mm256_cvttps_epi32(_mm256_mul_ps(quotient, _mm256_set1_ps(avx2::barely_less)));
                 };
