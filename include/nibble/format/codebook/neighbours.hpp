@@ -48,7 +48,7 @@ public:
                 found += here;
                 shells -= here != 0;
             }
-            std::uint16_t* list = neighbours_[chunk];
+            std::uint16_t* list = neighbours_ + chunk_size * chunk;
             for (std::size_t p = 0; p < Book::size; ++p) {
                 if (distance[p] < reach) list[place[distance[p]]++] = packed(point_keys[p]);
             }
@@ -69,8 +69,8 @@ public:
     static constexpr int undominated = Book::undominated_chunks > 0 ? Book::keys + 1 : 0;
     /// The chunks of a key are first(key) .. first(key + 1) - 1: none if the key is a point.
     NIBBLE_INLINE std::size_t first(std::size_t key) const noexcept { return first_[key]; }
-    /// Eight neighbours as packed levels.
-    NIBBLE_INLINE const std::uint16_t (&chunk(std::size_t c) const noexcept)[chunk_size] { return neighbours_[c]; }
+    /// The neighbours from a chunk on, as packed levels.
+    NIBBLE_INLINE const std::uint16_t* chunk(std::size_t c) const noexcept { return neighbours_ + chunk_size * c; }
 
 private:
     static constexpr std::size_t half_keys = Book::levels == 3 ? 81 : 64;
@@ -119,9 +119,9 @@ private:
             const std::uint32_t here = steps_to(packed(key));
             std::uint32_t ways[Book::size];  // steps between the key and neighbours that were kept
             std::size_t kept = 0;
-            std::uint16_t* list = neighbours_[chunk];
+            std::uint16_t* list = neighbours_ + chunk_size * chunk;
             for (std::size_t n = 0; n < count; ++n) {
-                const std::uint16_t neighbour = neighbours_[from][n];
+                const std::uint16_t neighbour = neighbours_[chunk_size * from + n];
                 const std::uint32_t way = steps_to(neighbour) ^ here;
                 bool beyond = false;
                 for (std::size_t k = 0; k < kept && !beyond; ++k) beyond = (ways[k] & ~way) == 0;
@@ -142,7 +142,7 @@ private:
 
     std::uint16_t first_[undominated + Book::keys + 1];
     std::uint16_t index_[Book::keys];
-    std::uint16_t neighbours_[Book::chunks + Book::undominated_chunks][chunk_size];
+    std::uint16_t neighbours_[(Book::chunks + Book::undominated_chunks) * chunk_size];
 };
 
 /// The table of a codebook. The first call computes it; callers in other threads wait for that. It needs no memory from the heap, so
