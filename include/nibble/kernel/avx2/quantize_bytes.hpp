@@ -22,10 +22,10 @@ concept byte_blocks = searched_format<F> && (std::derived_from<F, byte_block<F, 
 /// The end of a row, block by block. False if a magnitude may not fit there, or in the largest ones of what came before.
 template <byte_blocks F>
 NIBBLE_INLINE bool encode_rest(const float* values, std::size_t blocks, __m256i most, typename F::block* out) noexcept {
-    encode_blocks<F, 1>(values, blocks, blocks, nullptr, out);
+    const std::uint32_t rest = internal::encode_one_by_one<F>(values, blocks, out);
     constexpr auto limit = bit_cast<std::uint32_t>(F::safe_magnitude);
     const __m256i large = _mm256_cmpgt_epi32(most, _mm256_set1_epi32(static_cast<int>(limit)));
-    return _mm256_testz_si256(large, large) != 0 && kernel<op::magnitude, F, isa::reference>::entry(values, 32 * blocks) <= limit;
+    return _mm256_testz_si256(large, large) != 0 && rest <= limit;
 }
 
 /// What the scales of eight blocks are multiplied with and stored as.

@@ -84,12 +84,12 @@ NIBBLE_INLINE bool quantize_e2m1(const float* values, std::size_t count, std::by
     for (; left > 0; --left, values += Floats, blocks += together) {
         const e2m1_scales scales = next;
         if (left > 1) next = find_at(values + Floats);
-        if (scales.rare) encode_blocks<F, 1>(values, together, together, nullptr, blocks);
+        if (scales.rare) internal::encode_one_by_one<F>(values, together, blocks);
         else put(values, scales, blocks);
     }
-    encode_blocks<F, 1>(values, count % Floats / F::block_size, 1, nullptr, blocks);
+    const std::uint32_t rest = internal::encode_one_by_one<F>(values, count % Floats / F::block_size, blocks);
     const __m256i large = _mm256_cmpgt_epi32(most, _mm256_set1_epi32(static_cast<int>(infinity - 1)));
-    return _mm256_testz_si256(large, large) != 0 && kernel<op::magnitude, F, isa::reference>::entry(values, count % Floats) < infinity;
+    return _mm256_testz_si256(large, large) != 0 && rest < infinity;
 }
 
 }  // namespace avx2

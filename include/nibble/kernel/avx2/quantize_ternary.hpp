@@ -162,12 +162,12 @@ struct kernel<op::quantize_checked, F, isa::avx2> {
             const avx2::ternary_scales scales = next;
             if (left > 1) next = avx2::ternary_scales_of<F::block_size>(values + 256);
             most = _mm_max_epi32(most, _mm_castps_si128(scales.scale));
-            if (is_rare(scales)) encode_blocks<F, 1>(values, together, together, nullptr, blocks);
+            if (is_rare(scales)) internal::encode_one_by_one<F>(values, together, blocks);
             else avx2::encode_ternary<F>(values, scales, blocks);
         }
-        encode_blocks<F, 1>(values, count % 256 / F::block_size, 1, nullptr, blocks);
+        const std::uint32_t rest = internal::encode_one_by_one<F>(values, count % 256 / F::block_size, blocks);
         const __m128i large = _mm_cmpgt_epi32(most, _mm_set1_epi32(static_cast<int>(limit)));
-        return _mm_testz_si128(large, large) != 0 && kernel<op::magnitude, F, isa::reference>::entry(values, count % 256) <= limit;
+        return _mm_testz_si128(large, large) != 0 && rest <= limit;
     }
     static constexpr op::quantize_checked::entry entry = &run;
 

@@ -3,6 +3,7 @@
 
 #include "nibble/format/encode.hpp"
 #include "nibble/kernel/op.hpp"
+#include "nibble/kernel/reference/magnitude.hpp"
 
 NIBBLE_EXACT_BEGIN
 NIBBLE_BASELINE_BEGIN
@@ -40,6 +41,15 @@ struct kernel<op::quantize_checked, F, isa::reference> {
 };
 
 namespace internal {
+/// Encodes blocks one after the other, unless a float among them is none: C does not convert such to integers.
+/// @return the largest magnitude, as bits; from infinity on `out` is unspecified
+template <searched_format F>
+NIBBLE_INLINE std::uint32_t encode_one_by_one(const float* values, std::size_t blocks, typename F::block* out) noexcept {
+    const std::uint32_t most = kernel<op::magnitude, F, isa::reference>::entry(values, blocks * F::block_size);
+    if (most < 0x7F800000u) encode_blocks<F, 1>(values, blocks, blocks, nullptr, out);
+    return most;
+}
+
 /// op::quantize of a level that has op::quantize_checked: what that finds does not matter.
 template <class F, isa Level>
 struct quantize_as_checked {
