@@ -77,7 +77,7 @@ inline void clamp_row(const float* from, float* to, std::size_t count, float lim
 }
 
 /// Floats of this size and more come from memory, not from a cache.
-inline constexpr std::size_t larger_than_caches = std::size_t{16} << 20;
+inline constexpr std::size_t least_from_memory = std::size_t{16} << 20;
 
 /// Quantizes rows of any length in one range: pads what does not fill its last block, and keeps the nonfinite policy.
 template <class F>
@@ -85,7 +85,7 @@ class row_quantizer {
 public:
     /// @param all_rows  of all ranges together
     row_quantizer(std::size_t all_rows, std::size_t cols, const quantize_options& options) noexcept
-        : options_(options), cols_(cols), bytes_(row_bytes<F>(cols)), from_memory_(all_rows * cols * sizeof(float) >= larger_than_caches) {
+        : options_(options), cols_(cols), bytes_(row_bytes<F>(cols)), from_memory_(all_rows * cols * sizeof(float) >= least_from_memory) {
         if constexpr (block_format<F>) padded_ = divide_up(cols, F::block_size) * F::block_size;
         else padded_ = cols;
     }

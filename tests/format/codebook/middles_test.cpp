@@ -2,10 +2,13 @@
 #include "support/test.hpp"
 
 #include <cmath>
-#include <nibble/algo/quantize.hpp>
+#include <nibble/nibble.hpp>
 #include <random>
+#include <string>
+#include <vector>
 
 #include "support/formats.hpp"
+#include "support/one_lane.hpp"
 
 namespace {
 
@@ -35,19 +38,7 @@ void check() {
     std::vector<float> importance(cols);
     for (float& w : importance) w = weight(generator);
     for (int round = 0; round < 8; ++round) {
-        const auto x = middles<F>(generator);
-        for (const bool weighted : {false, true}) {
-            nibble::quantize_options options;
-            if (weighted) options.importance = importance;
-            std::vector<typename F::block> expected(x.size() / F::block_size);
-            nibble::encode_blocks<F, 1>(x.data(), expected.size(), cols / F::block_size, weighted ? importance.data() : nullptr, expected.data());
-            support::for_each_level([&](nibble::isa level) {
-                INFO(F::name << " at " << nibble::name_of(level));
-                std::vector<std::byte> packed(shape.rows * nibble::row_bytes<F>(cols));
-                REQUIRE(static_cast<bool>(nibble::quantize<F>(x, packed, shape, options)));
-                CHECK(std::memcmp(packed.data(), expected.data(), packed.size()) == 0);
-            });
-        }
+        support::compare_with_one_lane<F>(middles<F>(generator), shape, importance, "round " + std::to_string(round));
     }
 }
 

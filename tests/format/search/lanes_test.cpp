@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "support/formats.hpp"
+#include "support/one_lane.hpp"
 
 namespace {
 
@@ -43,17 +44,7 @@ void compare() {
         std::vector<float> x(rows * cols), importance(cols);
         for (std::size_t i = 0; i < x.size(); ++i) x[i] = kind.value(i, random);
         for (float& w : importance) w = kind.importance(random);
-        for (const bool weighted : {false, true}) {
-            std::vector<typename F::block> expected(x.size() / F::block_size), packed(expected.size());
-            nibble::encode_blocks<F, 1>(x.data(), expected.size(), cols / F::block_size, weighted ? importance.data() : nullptr, expected.data());
-            nibble::quantize_options options;
-            if (weighted) options.importance = importance;
-            support::for_each_level([&](nibble::isa level) {
-                INFO(F::name << " at " << nibble::name_of(level) << ", " << kind.name << (weighted ? ", weighted" : ""));
-                REQUIRE(static_cast<bool>(nibble::quantize<F>(x, std::as_writable_bytes(std::span(packed)), {rows, cols}, options)));
-                CHECK(std::memcmp(packed.data(), expected.data(), packed.size() * sizeof packed[0]) == 0);
-            });
-        }
+        support::compare_with_one_lane<F>(x, {rows, cols}, importance, kind.name);
     }
 }
 

@@ -63,7 +63,7 @@ void compare_with_reference() {
 template <class F>
 void compare_with_rows() {
     const nibble::shape s{920, 4608};
-    static_assert(920 * 4608 * sizeof(float) >= nibble::internal::larger_than_caches);
+    static_assert(920 * 4608 * sizeof(float) >= nibble::internal::least_from_memory);
     auto x = support::noise(s.elements(), 3);
     std::vector<std::byte> packed(s.rows * nibble::row_bytes<F>(s.cols)), row(nibble::row_bytes<F>(s.cols));
     support::for_each_level([&](nibble::isa level) {

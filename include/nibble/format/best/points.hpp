@@ -130,11 +130,7 @@ NIBBLE_INLINE void move_to_any_point(i32x<N>& packed, const mask32<N>& wanted, c
         const auto key = static_cast<std::size_t>(keys[lane]);
         if (here[lane] == 0 || table.first(key) == table.first(key + 1)) continue;  // levels that are a point are the best
         const auto& list = all_points<Book>.levels;
-        if constexpr (N < 8) {
-            levels[lane] = find_nearest<Book>(list, Book::size, y + lane * stride, w + lane * stride, scales[lane], values);
-        } else {
-            levels[lane] = find_nearest_by_8<Book>(list, Book::size, y + lane * stride, w + lane * stride, scales[lane], values);
-        }
+        levels[lane] = find_nearest_with<Book, N>(list, Book::size, y + lane * stride, w + lane * stride, scales[lane], values);
     }
     packed = i32x<N>::load(levels);
 }

@@ -1,6 +1,6 @@
 // What a search needs to know of a codebook: the index of each point, and for every other key the points that lie next to it.
 //
-// These tables are large (0.2 to 1 MB), so no program carries them: they are computed on first use, into static memory, and stay.
+// These tables are large (0.2 to 0.7 MB), so no program carries them: they are computed on first use, into static memory, and stay.
 // See docs/decisions/0004-codebook-tables.md.
 #pragma once
 

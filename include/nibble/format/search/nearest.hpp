@@ -118,6 +118,14 @@ NIBBLE_INLINE std::int32_t find_nearest_by_8(const std::uint16_t* list, std::siz
     return list[first < count ? first : 0];
 }
 
+/// The way that suits searches of N lanes.
+template <class Book, int N>
+NIBBLE_INLINE std::int32_t find_nearest_with(const std::uint16_t* list, std::size_t count, const float* y, const float* w, float scale,
+                                             const auto& levels) noexcept {
+    if constexpr (N < 8) return find_nearest<Book>(list, count, y, w, scale, levels);
+    else return find_nearest_by_8<Book>(list, count, y, w, scale, levels);
+}
+
 }  // namespace detail
 
 /// Replaces levels that are no point by the nearest point, in the lanes of `wanted`.
@@ -140,12 +148,8 @@ NIBBLE_INLINE i32x<N> move_to_points(i32x<N>& packed, const mask32<N>& wanted, c
         const std::size_t first = table.first(key), count = 8 * (table.first(key + 1) - first);
         if (count == 0) moved[lane] = 0;
         if (moved[lane] == 0) continue;
-        const std::uint16_t* list = table.chunk(first);
-        if constexpr (N < 8) {
-            levels[lane] = detail::find_nearest<Book>(list, count, y + lane * stride, w + lane * stride, scales[lane], levels_of(lane));
-        } else {
-            levels[lane] = detail::find_nearest_by_8<Book>(list, count, y + lane * stride, w + lane * stride, scales[lane], levels_of(lane));
-        }
+        levels[lane] =
+            detail::find_nearest_with<Book, N>(table.chunk(first), count, y + lane * stride, w + lane * stride, scales[lane], levels_of(lane));
     }
     packed = i32x<N>::load(levels);
     return i32x<N>::load(moved);

@@ -47,10 +47,7 @@ public:
         }
         for (std::size_t i = 0; i < wanted; ++i) {
             const auto [t, first, count] = searches[i];
-            const std::uint16_t* list = table.chunk(first);
-            std::int32_t& levels = levels_[t][g][lane];
-            if constexpr (N < 8) levels = detail::find_nearest<Book>(list, count, y, w, scales[t], what) | moved_bit;
-            else levels = detail::find_nearest_by_8<Book>(list, count, y, w, scales[t], what) | moved_bit;
+            levels_[t][g][lane] = detail::find_nearest_with<Book, N>(table.chunk(first), count, y, w, scales[t], what) | moved_bit;
         }
     }
 

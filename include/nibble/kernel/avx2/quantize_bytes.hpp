@@ -7,7 +7,6 @@
 #include "nibble/format/byte_block.hpp"
 #include "nibble/kernel/avx2/quantize.hpp"
 #include "nibble/kernel/avx2/quantize_run.hpp"
-#include "nibble/kernel/reference/magnitude.hpp"
 
 #if defined(NIBBLE_X86)
 NIBBLE_EXACT_BEGIN
@@ -18,15 +17,6 @@ namespace avx2 {
 
 template <class F>
 concept byte_blocks = searched_format<F> && (std::derived_from<F, byte_block<F, false>> || std::derived_from<F, byte_block<F, true>>);
-
-/// The end of a row, block by block. False if a magnitude may not fit there, or in the largest ones of what came before.
-template <byte_blocks F>
-NIBBLE_INLINE bool encode_rest(const float* values, std::size_t blocks, __m256i most, typename F::block* out) noexcept {
-    const std::uint32_t rest = internal::encode_one_by_one<F>(values, blocks, out);
-    constexpr auto limit = bit_cast<std::uint32_t>(F::safe_magnitude);
-    const __m256i large = _mm256_cmpgt_epi32(most, _mm256_set1_epi32(static_cast<int>(limit)));
-    return _mm256_testz_si256(large, large) != 0 && rest <= limit;
-}
 
 /// What the scales of eight blocks are multiplied with and stored as.
 struct eight_scales {
@@ -70,7 +60,7 @@ struct kernel<op::quantize_checked, F, isa::avx2> {
             if (left >= 16) next = scales_of(values + 256, most);
             encode_eight(values, scale, blocks);
         }
-        return avx2::encode_rest<F>(values, left, most, blocks);
+        return avx2::encode_rest<F>(values, left, most, bit_cast<std::uint32_t>(F::safe_magnitude), blocks);
     }
     static constexpr op::quantize_checked::entry entry = &run;
 
@@ -93,7 +83,6 @@ private:
     NIBBLE_INLINE static void encode_eight(const float* values, __m256 scale, typename F::block* blocks) noexcept {
         const __m256 sign = _mm256_set1_ps(-0.0f), below_half = _mm256_castsi256_ps(_mm256_set1_epi32(0x3EFFFFFF));
         const avx2::eight_scales scales(scale);
-        const __m256i order = _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7);
         [[maybe_unused]] __m256i totals[8];
 #pragma GCC unroll 8
         for (int b = 0; b < 8; ++b) {
@@ -104,7 +93,7 @@ private:
                 return _mm256_cvttps_epi32(_mm256_add_ps(value, _mm256_or_ps(_mm256_and_ps(value, sign), below_half)));
             };
             const __m256i first = _mm256_packs_epi32(code(0), code(1)), second = _mm256_packs_epi32(code(2), code(3));
-            const __m256i codes = _mm256_permutevar8x32_epi32(_mm256_packs_epi16(first, second), order);
+            const __m256i codes = avx2::in_order(_mm256_packs_epi16(first, second));
             blocks[b].scale.set(scales.halves[b]);
             _mm256_storeu_si256(reinterpret_cast<__m256i*>(blocks[b].codes), codes);
             if constexpr (avx2::with_sum<F>) totals[b] = _mm256_madd_epi16(_mm256_add_epi16(first, second), _mm256_set1_epi16(1));

@@ -25,7 +25,7 @@ concept e2m1_blocks_of_16 = searched_format<F> && std::same_as<typename F::layou
 /// The nibbles of 32 values: those of `low` below those of `high`, first pair and then second.
 /// @param at  where on the scale the values are, in quarters of it: whole numbers toward zero, less one if nothing was cut off
 NIBBLE_INLINE __m128i e2m1_nibbles(__m256i first_low, __m256i first_high, __m256i second_low, __m256i second_high) noexcept {
-    const __m256i at = _mm256_packs_epi16(_mm256_packs_epi32(first_low, first_high), _mm256_packs_epi32(second_low, second_high));
+    const __m256i at = to_bytes(first_low, first_high, second_low, second_high);
     // The middles of the levels are at 1, 3, 5, 7, 10, 14 and 20 quarters; who is beyond one, even a little, gets the next code.
     const __m256i code_of = _mm256_broadcastsi128_si256(_mm_setr_epi8(0, 1, 1, 2, 2, 3, 3, 4, 4, 4, 5, 5, 5, 5, 6, 6));
     const __m256i distance = _mm256_abs_epi8(at);
@@ -70,7 +70,6 @@ struct e2m1_scales {
 template <class F, std::size_t Floats>
 NIBBLE_INLINE bool quantize_e2m1(const float* values, std::size_t count, std::byte* out, auto find, auto put) noexcept {
     constexpr std::size_t together = Floats / F::block_size;
-    constexpr std::uint32_t infinity = 0x7F800000u;
     auto* blocks = reinterpret_cast<typename F::block*>(out);
     __m256i most = _mm256_setzero_si256();
     const auto find_at = [&](const float* from) NIBBLE_LAMBDA_INLINE {
@@ -87,9 +86,7 @@ NIBBLE_INLINE bool quantize_e2m1(const float* values, std::size_t count, std::by
         if (scales.rare) internal::encode_one_by_one<F>(values, together, blocks);
         else put(values, scales, blocks);
     }
-    const std::uint32_t rest = internal::encode_one_by_one<F>(values, count % Floats / F::block_size, blocks);
-    const __m256i large = _mm256_cmpgt_epi32(most, _mm256_set1_epi32(static_cast<int>(infinity - 1)));
-    return _mm256_testz_si256(large, large) != 0 && rest < infinity;
+    return encode_rest<F>(values, count % Floats / F::block_size, most, bit_cast<std::uint32_t>(3.402823466e38f), blocks);
 }
 
 }  // namespace avx2

@@ -28,6 +28,14 @@ NIBBLE_INLINE const float* floats_at(const float* row, std::size_t cols, std::si
     return padded;
 }
 
+/// 32 numbers as bytes, those that do not fit cut off, in the order that the instructions for packing leave: fours of elements 0, 2, 4, 6, then 1, 3,
+/// 5, 7.
+NIBBLE_INLINE __m256i to_bytes(__m256i first, __m256i second, __m256i third, __m256i fourth) noexcept {
+    return _mm256_packs_epi16(_mm256_packs_epi32(first, second), _mm256_packs_epi32(third, fourth));
+}
+/// Bytes in the order of to_bytes in that of the elements.
+NIBBLE_INLINE __m256i in_order(__m256i bytes) noexcept { return _mm256_permutevar8x32_epi32(bytes, _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7)); }
+
 /// Elements of two registers in turn, combined by `join`.
 template <class Join>
 NIBBLE_INLINE __m256i across_pair(__m256i a, __m256i b, Join join) noexcept {
@@ -98,8 +106,7 @@ NIBBLE_INLINE void quantize_run(const float* x, int zero, activation_run<Code, P
             _mm256_storeu_si256(to, _mm256_permute4x64_epi64(first, 0b11'01'10'00));
             _mm256_storeu_si256(to + 1, _mm256_permute4x64_epi64(second, 0b11'01'10'00));
         } else {
-            const __m256i order = _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7);
-            _mm256_storeu_si256(reinterpret_cast<__m256i*>(out.codes + 32 * g), _mm256_permutevar8x32_epi32(_mm256_packs_epi16(first, second), order));
+            _mm256_storeu_si256(reinterpret_cast<__m256i*>(out.codes + 32 * g), in_order(_mm256_packs_epi16(first, second)));
         }
         const __m256i ones = _mm256_set1_epi16(1);
         if constexpr (Parts == 1) {

@@ -6,6 +6,7 @@
 
 #include "nibble/format/layout.hpp"
 #include "nibble/kernel/avx2/quantize.hpp"
+#include "nibble/kernel/avx2/quantize_run.hpp"
 
 #if defined(NIBBLE_X86)
 NIBBLE_EXACT_BEGIN
@@ -45,14 +46,11 @@ template <avx2::sign_blocks F>
 struct kernel<op::quantize_checked, F, isa::avx2> {
     static bool run(const float* values, std::size_t count, std::byte* out) noexcept {
         auto* blocks = reinterpret_cast<typename F::block*>(out);
-        constexpr auto limit = bit_cast<std::uint32_t>(F::safe_magnitude);
         std::size_t left = count / 128;
         __m256i most = _mm256_setzero_si256();
         for (; left >= 8; left -= 8, values += 1024, blocks += 8) most = _mm256_max_epi32(most, _mm256_castps_si256(encode_eight(values, blocks)));
-        encode_blocks<F, 8>(values, left, left, nullptr, blocks);
         // A mean is not finite if one of its values is not.
-        const __m256i large = _mm256_cmpgt_epi32(most, _mm256_set1_epi32(static_cast<int>(limit)));
-        return _mm256_testz_si256(large, large) != 0 && kernel<op::magnitude, F, isa::reference>::entry(values, 128 * left) <= limit;
+        return avx2::encode_rest<F>(values, left, most, bit_cast<std::uint32_t>(F::safe_magnitude), blocks);
     }
     static constexpr op::quantize_checked::entry entry = &run;
 
@@ -85,9 +83,7 @@ private:
         const auto at = [&](int i) NIBBLE_LAMBDA_INLINE {
             return _mm256_castps_si256(_mm256_cmp_ps(_mm256_loadu_ps(values + 8 * i), _mm256_setzero_ps(), _CMP_GE_OQ));
         };
-        const __m256i packed = _mm256_packs_epi16(_mm256_packs_epi32(at(0), at(1)), _mm256_packs_epi32(at(2), at(3)));
-        const __m256i ordered = _mm256_permutevar8x32_epi32(packed, _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7));
-        return static_cast<std::uint32_t>(_mm256_movemask_epi8(ordered));
+        return static_cast<std::uint32_t>(_mm256_movemask_epi8(avx2::in_order(avx2::to_bytes(at(0), at(1), at(2), at(3)))));
     }
 };
 

@@ -107,9 +107,8 @@ NIBBLE_INLINE void encode_small(const float* values, const small_rules& rules, t
             if constexpr (shifted) value = _mm256_sub_ps(value, _mm256_broadcast_ss(low + b));
             return _mm256_cvttps_epi32(_mm256_add_ps(_mm256_mul_ps(value, factor), rounding));
         };
-        __m256i codes = _mm256_packs_epi16(_mm256_packs_epi32(code(0), code(1)), _mm256_packs_epi32(code(2), code(3)));
+        __m256i codes = in_order(to_bytes(code(0), code(1), code(2), code(3)));
         if constexpr (!shifted) codes = _mm256_min_epu8(codes, _mm256_set1_epi8(last));
-        codes = _mm256_permutevar8x32_epi32(codes, _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7));
         blocks[b].scale.set(scales[b]);
         if constexpr (shifted) blocks[b].offset.set(offsets[b]);
         std::uint8_t* nibbles;

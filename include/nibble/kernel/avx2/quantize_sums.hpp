@@ -6,6 +6,7 @@
 
 #include "nibble/format/layout.hpp"
 #include "nibble/kernel/avx2/quantize.hpp"
+#include "nibble/kernel/avx2/quantize_run.hpp"
 
 #if defined(NIBBLE_X86)
 NIBBLE_EXACT_BEGIN
@@ -75,7 +76,6 @@ private:
         const float inverse = -127.0f / extreme;
         packed.scale.set(1.0f / inverse);
         const __m256 factor = _mm256_set1_ps(inverse);
-        const __m256i order = _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7);
         __m256i totals[8];
 #pragma GCC unroll 8
         for (int g = 0; g < 8; ++g) {
@@ -83,8 +83,7 @@ private:
                 return _mm256_cvtps_epi32(_mm256_mul_ps(factor, _mm256_loadu_ps(values + 32 * g + 8 * i)));
             };
             // 128 becomes 127, as it should.
-            const __m256i mixed = _mm256_packs_epi16(_mm256_packs_epi32(code(0), code(1)), _mm256_packs_epi32(code(2), code(3)));
-            const __m256i codes = _mm256_permutevar8x32_epi32(mixed, order);
+            const __m256i codes = avx2::in_order(avx2::to_bytes(code(0), code(1), code(2), code(3)));
             _mm256_storeu_si256(reinterpret_cast<__m256i*>(packed.codes + 32 * g), codes);
             totals[g] = _mm256_madd_epi16(_mm256_maddubs_epi16(_mm256_set1_epi8(1), codes), _mm256_set1_epi16(1));
         }

@@ -13,12 +13,9 @@ NIBBLE_TARGET_BEGIN_AVX2
 NIBBLE_BASELINE_BEGIN
 namespace avx2 {
 
-/// Packs the codes 0 .. 2 of one block: a register for 32 elements, in the order that the instructions for packing leave, which is fours of elements
-/// 0, 2, 4, 6 and then 1, 3, 5, 7.
+/// Packs the codes 0 .. 2 of one block: a register for 32 elements, in the order of to_bytes.
 template <class Layout>
 struct ternary_codes;
-
-NIBBLE_INLINE __m256i in_order(__m256i packed) noexcept { return _mm256_permutevar8x32_epi32(packed, _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7)); }
 
 template <>
 struct ternary_codes<layout::consecutive_pairs> {
@@ -134,8 +131,7 @@ NIBBLE_INLINE void encode_ternary(const float* values, const ternary_scales& sca
             __asm__("" : "+x"(position));  // -ffast-math would multiply the factors first
             return _mm256_cvtps_epi32(_mm256_mul_ps(position, _mm256_set1_ps(1.00000012f)));
         };
-        const __m256i packed = _mm256_packs_epi16(_mm256_packs_epi32(code(0), code(1)), _mm256_packs_epi32(code(2), code(3)));
-        codes[g] = _mm256_add_epi8(packed, _mm256_set1_epi8(1));
+        codes[g] = _mm256_add_epi8(to_bytes(code(0), code(1), code(2), code(3)), _mm256_set1_epi8(1));
     }
     constexpr int count = 256 / F::block_size;
 #pragma GCC unroll 4
@@ -152,7 +148,6 @@ struct kernel<op::quantize_checked, F, isa::avx2> {
     static bool run(const float* values, std::size_t count, std::byte* out) noexcept {
         constexpr std::size_t together = 256 / F::block_size;
         auto* blocks = reinterpret_cast<typename F::block*>(out);
-        constexpr auto limit = bit_cast<std::uint32_t>(F::safe_magnitude);
         std::size_t left = count / 256;
         __m128i most = _mm_setzero_si128();
         // The next scales are found before the codes are written, so that nothing waits for them.
@@ -165,9 +160,7 @@ struct kernel<op::quantize_checked, F, isa::avx2> {
             if (is_rare(scales)) internal::encode_one_by_one<F>(values, together, blocks);
             else avx2::encode_ternary<F>(values, scales, blocks);
         }
-        const std::uint32_t rest = internal::encode_one_by_one<F>(values, count % 256 / F::block_size, blocks);
-        const __m128i large = _mm_cmpgt_epi32(most, _mm_set1_epi32(static_cast<int>(limit)));
-        return _mm_testz_si128(large, large) != 0 && rest <= limit;
+        return avx2::encode_rest<F>(values, count % 256 / F::block_size, _mm256_zextsi128_si256(most), bit_cast<std::uint32_t>(F::safe_magnitude), blocks);
     }
     static constexpr op::quantize_checked::entry entry = &run;
 

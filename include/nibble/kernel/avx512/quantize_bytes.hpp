@@ -23,7 +23,7 @@ struct kernel<op::quantize_checked, F, isa::avx512> {
             if (left >= 16) next = scales_of(values + 256, most);
             encode_eight(values, scale, blocks);
         }
-        return avx2::encode_rest<F>(values, left, most, blocks);
+        return avx2::encode_rest<F>(values, left, most, bit_cast<std::uint32_t>(F::safe_magnitude), blocks);
     }
     static constexpr op::quantize_checked::entry entry = &run;
 

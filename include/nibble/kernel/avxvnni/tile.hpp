@@ -38,7 +38,7 @@ NIBBLE_INLINE void multiply_part(const std::byte* weights, const activation_tile
 /// stack, because it has no registers for them: 120 instead of 150 Gmac/s.
 template <std::size_t Parts, bool Offsets, int Width>
 NIBBLE_NOINLINE void multiply_tile(const std::byte* weights, const activation_tile<Parts, Width>* x, std::size_t groups,
-                                     avx2::tile_sums<Width>& sums) noexcept {
+                                   avx2::tile_sums<Width>& sums) noexcept {
     for (std::size_t g = 0; g < groups; ++g, weights += panel::wide_group_bytes(Parts), ++x) {
 #pragma GCC unroll 1
         for (std::size_t part = 0; part < Parts; ++part) {
