@@ -377,6 +377,20 @@ TEST_CASE("Objects that were moved from are empty, not dangerous") {
     auto& self = *tensor;
     *tensor = std::move(self);
     CHECK(nibble::dequantize(tensor->view(), std::span(floats)).error() == errc::ok);
+    // Taking over another's rows frees one's own: they are not left under the shape of the other.
+    const shape larger{64, 64};
+    const auto many = noise(larger.elements(), 13);
+    auto large = nibble::quantizer<F>()({many.data(), larger});
+    REQUIRE(large);
+    auto large_panel = nibble::repack(*large);
+    REQUIRE((panel && large_panel));
+    *tensor = std::move(*large);
+    *panel = std::move(*large_panel);
+    std::vector<float> decoded(larger.elements()), products(64);
+    CHECK(nibble::dequantize(large->view(), std::span(decoded)).error() == errc::invalid_argument);
+    CHECK(nibble::gemv(*large_panel, std::span(x).first(64), products).error() == errc::invalid_argument);
+    CHECK(nibble::dequantize(tensor->view(), std::span(decoded)).error() == errc::ok);
+    CHECK(nibble::gemv(*panel, std::span(x).first(64), products).error() == errc::ok);
     auto sums = nibble::calibration::make(8);
     const auto other = std::move(*sums);
     CHECK(sums->add(nibble::dense_view<const float>(x.data(), {1, 8})).error() == errc::shape_mismatch);

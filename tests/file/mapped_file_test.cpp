@@ -52,6 +52,7 @@ TEST_CASE("a mapped file can be moved, and shows what the file holds") {
     CHECK(a->bytes().empty());
     moved = std::move(*b);
     CHECK(chars(moved.bytes()) == "second");
+    CHECK(b->bytes().empty());
     mapped_file nothing;
     CHECK(nothing.bytes().empty());
     nothing = std::move(moved);

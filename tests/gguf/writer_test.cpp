@@ -381,6 +381,28 @@ TEST_CASE("an unfinished file leaves nothing behind, and the old one as it was")
     CHECK(read(f.path("out.gguf")) == file{}.build());
 }
 
+TEST_CASE("a writer that takes over another gives up its own file, and the other has none") {
+    const folder f;
+    auto out = started(f.path("one.gguf"));
+    auto other = writer::create(f.path("two.gguf").c_str());
+    REQUIRE((out && other));
+    REQUIRE(other->add_tensor("a", 0, {2}));
+    REQUIRE(other->add_tensor("b", 0, {1}));
+    REQUIRE(other->begin());
+    REQUIRE(other->write(as_span("12345678")));
+    REQUIRE(other->end_tensor());
+    *out = std::move(*other);
+    REQUIRE(f.names().size() == 1);
+    CHECK(f.names()[0].find(".two.gguf.part-") == 0);
+    CHECK_FALSE(other->write(as_span("abcd")));
+    CHECK_FALSE(other->end_tensor());
+    CHECK_FALSE(other->finish());
+    REQUIRE(out->write(as_span("abcd")));
+    REQUIRE(out->end_tensor());
+    REQUIRE(out->finish());
+    CHECK(f.names() == names{"two.gguf"});
+}
+
 TEST_CASE("two writers of one file: the last complete one wins") {
     const folder f;
     auto first = started(f.path("out"));

@@ -26,10 +26,11 @@ public:
     /// Leaves `other` empty.
     NIBBLE_INLINE aligned_buffer(aligned_buffer&& other) noexcept
         : data_(std::exchange(other.data_, nullptr)), size_(std::exchange(other.size_, 0)) {}
-    /// Swaps.
+    /// Frees what this one had and leaves `other` empty.
     NIBBLE_INLINE aligned_buffer& operator=(aligned_buffer&& other) noexcept {
-        std::swap(data_, other.data_);
-        std::swap(size_, other.size_);
+        aligned_buffer taken(std::move(other));
+        std::swap(data_, taken.data_);
+        std::swap(size_, taken.size_);
         return *this;
     }
     NIBBLE_INLINE ~aligned_buffer() { ::operator delete(data_, std::align_val_t(alignment)); }

@@ -44,9 +44,10 @@ public:
     NIBBLE_INLINE atomic_file() noexcept = default;
     /// Leaves `other` without a file.
     NIBBLE_INLINE atomic_file(atomic_file&& other) noexcept { swap(other); }
-    /// Removes the temporary file that this one had.
+    /// Removes the temporary file that this one had, and leaves `other` without a file.
     NIBBLE_INLINE atomic_file& operator=(atomic_file&& other) noexcept {
-        swap(other);
+        atomic_file taken(std::move(other));
+        swap(taken);
         return *this;
     }
     NIBBLE_INLINE ~atomic_file() { discard(); }

@@ -24,9 +24,10 @@ public:
     NIBBLE_INLINE growing(growing&& other) noexcept
         : data_(std::exchange(other.data_, nullptr)), size_(std::exchange(other.size_, 0)), capacity_(std::exchange(other.capacity_, 0)) {}
     NIBBLE_INLINE growing& operator=(growing&& other) noexcept {
-        std::swap(data_, other.data_);
-        std::swap(size_, other.size_);
-        std::swap(capacity_, other.capacity_);
+        growing taken(std::move(other));
+        std::swap(data_, taken.data_);
+        std::swap(size_, taken.size_);
+        std::swap(capacity_, taken.capacity_);
         return *this;
     }
     NIBBLE_INLINE ~growing() { ::operator delete(data_); }

@@ -39,11 +39,12 @@ public:
     /// Leaves `other` without bytes.
     NIBBLE_INLINE mapped_file(mapped_file&& other) noexcept
         : copy_(std::move(other.copy_)), bytes_(std::exchange(other.bytes_, {})), mapped_(std::exchange(other.mapped_, false)) {}
-    /// Swaps.
+    /// Lets go of the file that this one had, and leaves `other` without bytes.
     NIBBLE_INLINE mapped_file& operator=(mapped_file&& other) noexcept {
-        std::swap(copy_, other.copy_);
-        std::swap(bytes_, other.bytes_);
-        std::swap(mapped_, other.mapped_);
+        mapped_file taken(std::move(other));
+        std::swap(copy_, taken.copy_);
+        std::swap(bytes_, taken.bytes_);
+        std::swap(mapped_, taken.mapped_);
         return *this;
     }
     NIBBLE_INLINE ~mapped_file() { unmap(); }

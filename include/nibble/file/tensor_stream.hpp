@@ -88,7 +88,7 @@ private:
     status check_data() const noexcept {
         if (phase_ == phase::broken) return broken();
         if (phase_ != phase::data) return {errc::invalid_argument, "tensor data comes between begin() and finish()"};
-        if (tensor_ == header_.tensor_count()) return {errc::invalid_argument, "there is no further tensor"};
+        if (tensor_ >= header_.tensor_count()) return {errc::invalid_argument, "there is no further tensor"};
         return {};
     }
     status keep(status s) noexcept {
