@@ -46,11 +46,21 @@ struct block {
     NIBBLE_INLINE block after(std::size_t rows) const noexcept { return {scales + 8 * rows, sums + 8 * rows, codes + 256 * rows, width, groups}; }
 };
 
-/// Four codes of a float row, in every lane: a memory operand.
+/// Four codes of a float row, in every lane.
 NIBBLE_INLINE __m512i broadcast_codes(const std::int8_t* codes) noexcept {
     std::int32_t four;
     __builtin_memcpy(&four, codes, 4);
     return _mm512_set1_epi32(four);
+}
+/// sum + the products of sixteen times four codes with the same four of a float row. The broadcast is part of the instruction; GCC 12 does not know
+/// that form and would take a register and an instruction for it.
+NIBBLE_INLINE __m512i add_products(__m512i sum, __m512i codes, const std::int8_t* activation) noexcept {
+#if defined(__clang__)
+    return _mm512_dpbusd_epi32(sum, codes, broadcast_codes(activation));
+#else
+    __asm__("vpdpbusd {%2%{1to16%}, %1, %0|%0, %1, %2%{1to16%}}" : "+v"(sum) : "v"(codes), "m"(*reinterpret_cast<const std::int8_t(*)[4]>(activation)));
+    return sum;
+#endif
 }
 
 /// The block that starts at float row `first` of `count`.

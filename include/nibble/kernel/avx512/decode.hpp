@@ -37,9 +37,9 @@ struct layout_decoder<F, layout::split_nibbles<Zero>> : avx2::decoder<F> {
     NIBBLE_INLINE static auto scales(const std::byte* run) noexcept { return avx2::centered<Zero>(load_halves<sizeof(typename F::block)>(run)); }
 };
 
-/// Calls fn.template operator()<Group>() for groups 0 .. 7, unrolled. AVX2's cannot: its region may not inline code of this one.
+/// Calls fn.template operator()<I>() for the eight groups of a run or quads of a group. AVX2's cannot: its region may not inline code of this one.
 template <class Fn>
-NIBBLE_INLINE void for_each_group(Fn&& fn) noexcept {
+NIBBLE_INLINE void for_each_of_eight(Fn&& fn) noexcept {
     fn.template operator()<0>();
     fn.template operator()<1>();
     fn.template operator()<2>();

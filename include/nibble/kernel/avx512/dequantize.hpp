@@ -51,7 +51,7 @@ private:
             _mm256_store_ps(scale[part], scales.scale[part]);
             _mm256_store_ps(offset[part], scales.offset[part]);
         }
-        avx512::for_each_group([&]<int Group>() NIBBLE_LAMBDA_INLINE {
+        avx512::for_each_of_eight([&]<int Group>() NIBBLE_LAMBDA_INLINE {
             const __m256i codes_u8x32 = decoder::template codes<Group>(from);
             store<Group, 0>(_mm256_castsi256_si128(codes_u8x32), scale, offset, out);
             store<Group, 1>(_mm256_extracti128_si256(codes_u8x32, 1), scale, offset, out);

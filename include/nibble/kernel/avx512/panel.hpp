@@ -91,7 +91,7 @@ NIBBLE_INLINE void unpack(const std::byte* packed, std::size_t rows, std::size_t
             _mm256_store_ps(decoded.factors[r][p], scales.scale[p]);
             if constexpr (adds_offsets<F>) _mm256_store_ps(decoded.factors[r][parts + p], scales.offset[p]);
         }
-        for_each_group([&]<int Group>() NIBBLE_LAMBDA_INLINE {
+        for_each_of_eight([&]<int Group>() NIBBLE_LAMBDA_INLINE {
             _mm256_store_si256(reinterpret_cast<__m256i*>(decoded.codes[r] + 32 * Group), decoder<F>::template codes<Group>(run));
         });
     }
@@ -119,7 +119,7 @@ NIBBLE_INLINE void multiply_group(const __m512i (&w)[8], const __m512 (&scale)[P
 #pragma GCC unroll 8
         for (int k = p * steps; k < (p + 1) * steps; ++k) {
 #pragma GCC unroll 4
-            for (int c = 0; c < Count; ++c) sum[c] = _mm512_dpbusd_epi32(sum[c], w[k], broadcast_codes(codes + 32 * c + 4 * k));
+            for (int c = 0; c < Count; ++c) sum[c] = add_products(sum[c], w[k], codes + 32 * c + 4 * k);
         }
 #pragma GCC unroll 4
         for (int c = 0; c < Count; ++c) {
@@ -195,12 +195,13 @@ NIBBLE_NOINLINE void multiply_run(const std::byte* run, const block& x, float (*
         x, sums);
 }
 
-/// Products of sixteen rows with 1 to 4 float rows, whose sums stay in registers.
+/// Products of sixteen rows with 1 to 4 float rows, whose sums stay in registers. A single row has two chains of sums, one for upper codes.
 template <class F, int Count>
 NIBBLE_NOINLINE void multiply_panel(const std::byte* panel, std::size_t runs, block x, float (*sums)[panel::rows]) noexcept {
     using order = panel::order<F>;
     constexpr std::size_t parts = F::parts;
     constexpr int steps = 8 / static_cast<int>(parts), chains = Count == 1 ? 2 : 1;
+    constexpr bool upper = Count == 1 && has_upper_codes<F>;
     const std::size_t part_stride = x.groups * Count;
     __m512 total[Count];
 #pragma GCC unroll 4
@@ -213,7 +214,8 @@ NIBBLE_NOINLINE void multiply_panel(const std::byte* panel, std::size_t runs, bl
         for (std::size_t g = 0; g < panel::groups; ++g) {
             __m512i w[8];
             avx2::fetch_ahead<F>(panel, g);
-            load_panel_codes<F>(panel + g * order::group_bytes, w);
+            if constexpr (upper) load_upper_codes<F>(panel + g * order::group_bytes, w);
+            else load_panel_codes<F>(panel + g * order::group_bytes, w);
 #pragma GCC unroll 2
             for (int p = 0; p < static_cast<int>(parts); ++p) {
                 const std::int32_t* start = x.sums + static_cast<std::size_t>(p) * part_stride;
@@ -226,11 +228,15 @@ NIBBLE_NOINLINE void multiply_panel(const std::byte* panel, std::size_t runs, bl
 #pragma GCC unroll 8
                 for (int k = p * steps; k < (p + 1) * steps; ++k) {
 #pragma GCC unroll 4
-                    for (int c = 0; c < Count; ++c) sum[c][k % chains] = _mm512_dpbusd_epi32(sum[c][k % chains], w[k], broadcast_codes(x.codes + 32 * c + 4 * k));
+                    for (int c = 0; c < Count; ++c) {
+                        auto& to = sum[c][upper ? k / 4 : k % chains];
+                        to = add_products(to, w[k], x.codes + 32 * c + 4 * k);
+                    }
                 }
                 const __m512 scale = panel_factors<F>(panel, 0, g, static_cast<std::size_t>(p));
 #pragma GCC unroll 4
                 for (int c = 0; c < Count; ++c) {
+                    if constexpr (upper) sum[c][0] = _mm512_slli_epi32(sum[c][0], 4);
                     const __m512i all = chains == 2 ? _mm512_add_epi32(sum[c][0], sum[c][1]) : sum[c][0];
                     scaled[c] = _mm512_fmadd_ps(_mm512_cvtepi32_ps(all), _mm512_mul_ps(scale, _mm512_set1_ps(x.scales[c])), scaled[c]);
                 }
@@ -248,9 +254,10 @@ NIBBLE_NOINLINE void multiply_panel(const std::byte* panel, std::size_t runs, bl
             x.sums += Count;
             x.codes += 32 * Count;
         }
+        const __m512 unit = _mm512_mul_ps(panel_units<F>(panel, 0), _mm512_set1_ps(upper ? 1.0f / 16 : 1.0f));
 #pragma GCC unroll 4
         for (int c = 0; c < Count; ++c) {
-            total[c] = _mm512_fmadd_ps(scaled[c], panel_units<F>(panel, 0), total[c]);
+            total[c] = _mm512_fmadd_ps(scaled[c], unit, total[c]);
             if constexpr (adds_offsets<F>) total[c] = _mm512_fmadd_ps(shifted[c], panel_units<F>(panel, 1), total[c]);
         }
     }

@@ -17,36 +17,71 @@ NIBBLE_INLINE __m512i move_bits(__m512i v) noexcept {
     else return v;
 }
 
-/// The bits that a plane has of quad K.
-template <int Width, int Lowest, int K>
-NIBBLE_INLINE __m512i plane_bits(const std::byte* plane) noexcept {
-    const __m512i v = _mm512_loadu_si512(plane + 64 * (K % Width));
-    if constexpr (Width == 8) return v;
-    else return _mm512_and_si512(move_bits<Width * (K / Width), Lowest>(v), _mm512_set1_epi8(static_cast<char>(((1 << Width) - 1) << Lowest)));
-}
+/// A plane of a group in registers, each of which is loaded once: compilers would load them again for every quad.
+template <int Width, int Lowest>
+struct loaded_plane {
+    __m512i vectors[Width];
 
-/// The codes of quad K of a group.
-template <class F, int K>
-NIBBLE_INLINE __m512i panel_codes(const std::byte* group) noexcept {
-    constexpr panel::plane_pair planes = panel::planes_of(panel::index_bits<F>);
-    __m512i v = plane_bits<planes.first.width, 0, K>(group);
-    if constexpr (planes.second.width != 0) v = _mm512_or_si512(v, plane_bits<planes.second.width, planes.second.lowest, K>(group + planes.second.at));
-    if constexpr (panels_of<F>.code_count != 0) {
-        const __m128i table = _mm_loadu_si128(reinterpret_cast<const __m128i*>(panels_of<F>.codes.data()));
-        v = _mm512_shuffle_epi8(_mm512_broadcast_i32x4(table), v);
+    NIBBLE_INLINE explicit loaded_plane(const std::byte* from) noexcept {
+#pragma GCC unroll 8
+        for (int i = 0; i < Width; ++i) {
+            __m512i v = _mm512_loadu_si512(from + 64 * i);
+            if constexpr (Width != 8) __asm__("" : "+v"(v));
+            vectors[i] = v;
+        }
     }
-    return v;
-}
+    /// The bits of quad K, and those of other quads above them.
+    template <int K>
+    NIBBLE_INLINE __m512i with_others() const noexcept {
+        return move_bits<Width * (K / Width), Lowest>(vectors[K % Width]);
+    }
+    /// The bits of quad K.
+    template <int K>
+    NIBBLE_INLINE __m512i bits() const noexcept {
+        if constexpr (Width == 8) return vectors[K];
+        else return _mm512_and_si512(with_others<K>(), mask());
+    }
+    /// The same with those of a lower plane, in one instruction.
+    template <int K>
+    NIBBLE_INLINE __m512i bits_above(__m512i lower) const noexcept {
+        return _mm512_ternarylogic_epi32(lower, with_others<K>(), mask(), 0xF8);
+    }
+
+private:
+    NIBBLE_INLINE static __m512i mask() noexcept { return _mm512_set1_epi8(static_cast<char>(((1 << Width) - 1) << Lowest)); }
+};
+
+/// The codes of a group. Listed ones are looked up by six bits, of which only the lower four matter.
 template <class F>
 NIBBLE_INLINE void load_panel_codes(const std::byte* group, __m512i (&w)[8]) noexcept {
-    w[0] = panel_codes<F, 0>(group);
-    w[1] = panel_codes<F, 1>(group);
-    w[2] = panel_codes<F, 2>(group);
-    w[3] = panel_codes<F, 3>(group);
-    w[4] = panel_codes<F, 4>(group);
-    w[5] = panel_codes<F, 5>(group);
-    w[6] = panel_codes<F, 6>(group);
-    w[7] = panel_codes<F, 7>(group);
+    constexpr panel::plane_pair planes = panel::planes_of(panel::index_bits<F>);
+    const loaded_plane<planes.first.width, 0> first(group);
+    if constexpr (panels_of<F>.code_count != 0) {
+        static_assert(panel::index_bits<F> == 4 && sizeof panels_of<F>.codes == 16);
+        const __m512i four_times = _mm512_broadcast_i32x4(_mm_loadu_si128(reinterpret_cast<const __m128i*>(panels_of<F>.codes.data())));
+        for_each_of_eight([&]<int K>() NIBBLE_LAMBDA_INLINE { w[K] = _mm512_permutexvar_epi8(first.template with_others<K>(), four_times); });
+    } else {
+        for_each_of_eight([&]<int K>() NIBBLE_LAMBDA_INLINE { w[K] = first.template bits<K>(); });
+    }
+    if constexpr (planes.second.width != 0) {
+        const loaded_plane<planes.second.width, planes.second.lowest> second(group + planes.second.at);
+        for_each_of_eight([&]<int K>() NIBBLE_LAMBDA_INLINE { w[K] = second.template bits_above<K>(w[K]); });
+    }
+}
+
+/// Whether a code of quads 4 to 7 may stay in the upper half of its byte, 16 times as large, where a product wants it so.
+template <class F>
+inline constexpr bool has_upper_codes = F::parts == 1 && panel::index_bits<F> == 4 && panels_of<F>.code_count == 0;
+
+/// The codes of a group, those of quads 4 to 7 times 16: no shift is needed for them.
+template <class F>
+NIBBLE_INLINE void load_upper_codes(const std::byte* group, __m512i (&w)[8]) noexcept {
+    const loaded_plane<4, 0> plane(group);
+#pragma GCC unroll 4
+    for (int k = 0; k < 4; ++k) {
+        w[k] = _mm512_and_si512(plane.vectors[k], _mm512_set1_epi8(0x0F));
+        w[k + 4] = _mm512_andnot_si512(_mm512_set1_epi8(0x0F), plane.vectors[k]);
+    }
 }
 
 /// Sixteen scales (kind 0) or offsets (kind 1); where they are multiples, these.

@@ -40,7 +40,7 @@ NIBBLE_INLINE void multiply_tile(run_at_hand w, block x, float (*sums)[panel::ro
             for (int k = p * steps; k < (p + 1) * steps; ++k) {
                 const __m512i codes = _mm512_load_si512(w.codes + 64 * k);
 #pragma GCC unroll 8
-                for (int c = 0; c < Count; ++c) sum[c] = _mm512_dpbusd_epi32(sum[c], codes, broadcast_codes(x.codes + 32 * c + 4 * k));
+                for (int c = 0; c < Count; ++c) sum[c] = add_products(sum[c], codes, x.codes + 32 * c + 4 * k);
             }
             const float* factors = w.factors + p * static_cast<int>(panel::rows);
             const __m512 scale = _mm512_load_ps(factors);
