@@ -106,6 +106,10 @@ TEST_CASE("a model in one file, and one in several") {
     auto several = checkpoint::open(f.path("index.json").c_str());
     REQUIRE(several);
     const checkpoint moved = std::move(*several);
+    CHECK(several->shards().empty());
+    CHECK(several->find_tensor("b") == nullptr);
+    CHECK(several->file_bytes() == 0);
+    CHECK(checkpoint().find_tensor("b") == nullptr);
     REQUIRE(moved.shards().size() == 2);
     CHECK(moved.file_of(1) == "m-2-of-2.safetensors");
     CHECK(chars(moved.find_tensor("b")->data) == "ef");

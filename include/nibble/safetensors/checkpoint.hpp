@@ -49,7 +49,7 @@ public:
     }
 
     /// Each file, in the order of the index.
-    NIBBLE_INLINE std::span<const reader> shards() const noexcept { return {readers_.get(), count_}; }
+    NIBBLE_INLINE std::span<const reader> shards() const noexcept { return {readers_.get(), readers_ == nullptr ? 0 : count_}; }
     /// The name of the file of a shard in the index; empty if the model is one file.
     NIBBLE_INLINE std::string_view file_of(std::size_t shard) const noexcept {
         return sharded_ ? index_.files()[shard] : std::string_view();
@@ -57,11 +57,12 @@ public:
     /// Bytes of all safetensors files together.
     NIBBLE_INLINE std::uint64_t file_bytes() const noexcept {
         std::uint64_t sum = 0;
-        for (std::size_t i = 0; i < count_; ++i) sum += files_[i].bytes().size();
+        for (std::size_t i = 0; i < shards().size(); ++i) sum += files_[i].bytes().size();
         return sum;
     }
     /// The tensor of that name, or nullptr.
     const tensor_info* find_tensor(std::string_view name) const noexcept {
+        if (shards().empty()) return nullptr;  // nothing was opened, or it was moved
         if (!sharded_) return readers_[0].find_tensor(name);
         const index_entry* entry = index_.find(name);
         return entry == nullptr ? nullptr : readers_[entry->shard].find_tensor(name);
