@@ -9,6 +9,7 @@
 #include "nibble/algo/linear.hpp"
 #include "nibble/algo/panel.hpp"
 #include "nibble/algo/quantize.hpp"
+#include "nibble/algo/validate.hpp"
 #include "nibble/base/aligned_buffer.hpp"
 #include "nibble/base/bits.hpp"
 #include "nibble/base/float16.hpp"

@@ -167,7 +167,8 @@ TEST_CASE("a bad float is found wherever it is") {
             std::size_t missed = 0;
             for (std::size_t i = 0; i < s.elements(); i += 57) {
                 const float before = std::exchange(x[i], support::float_of(bad[i % std::size(bad)]));
-                missed += nibble::quantize<F>(x, packed, s).error() != nibble::errc::nonfinite;
+                const nibble::status found = nibble::quantize<F>(x, packed, s);
+                missed += found.error() != nibble::errc::nonfinite || found.where() != i;
                 x[i] = before;
             }
             CHECK(missed == 0);

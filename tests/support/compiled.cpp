@@ -16,6 +16,7 @@ struct operations {
     status (*product)(packed_view<F>, dense_view<const float>, dense_view<float>, executor) noexcept = gemm<F>;
     status (*panel_product)(const panel_tensor<F>&, dense_view<const float>, dense_view<float>, executor) noexcept = gemm<F>;
     result<panel_tensor<F>> (*to_panels)(packed_view<F>, executor) noexcept = repack<F>;
+    status (*check)(packed_view<F>, executor) noexcept = validate<F>;
 };
 
 template <class... F, std::size_t... I>

@@ -11,7 +11,8 @@ namespace nibble {
     extern template status dequantizer<F>::operator()(packed_view<F>, dense_view<float>) const noexcept;                                    \
     extern template status gemm<F>(packed_view<F>, dense_view<const float>, dense_view<float>, executor) noexcept;                          \
     extern template status gemm<F>(const panel_tensor<F>&, dense_view<const float>, dense_view<float>, executor) noexcept;                  \
-    extern template result<panel_tensor<F>> repack<F>(packed_view<F>, executor) noexcept;
+    extern template result<panel_tensor<F>> repack<F>(packed_view<F>, executor) noexcept;                                                   \
+    extern template status validate<F>(packed_view<F>, executor) noexcept;
 NIBBLE_FORMATS(NIBBLE_X)
 #undef NIBBLE_X
 

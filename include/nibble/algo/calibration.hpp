@@ -35,12 +35,12 @@ public:
     }
 
     /// Adds activation rows x[n][cols].
-    /// @return errc::shape_mismatch, errc::invalid_argument (null); errc::nonfinite if a sum is not a number or infinite afterwards, in which
-    ///         case nothing that was measured can be trusted any more
+    /// @return errc::shape_mismatch, size_mismatch, overflow, invalid_argument (null); errc::nonfinite if a sum is not a number or infinite
+    ///         afterwards, in which case nothing that was measured can be trusted any more
     status add(dense_view<const float> x) noexcept {
         const std::size_t cols = importance().size();
         if (x.cols() != cols) return errc::shape_mismatch;
-        if (!x.valid()) return errc::invalid_argument;
+        if (const status fine = x.check(); !fine) return fine;
         float* sums = memory_.floats();
         // Rows without columns take no memory, so there may be more of them than anybody can count.
         for (std::size_t r = 0; cols != 0 && r < x.rows(); ++r) {

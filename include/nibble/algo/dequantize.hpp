@@ -17,7 +17,7 @@ template <any_format F>
 class dequantizer {
 public:
     /// Decodes with these threads; by default in the calling one.
-    explicit dequantizer(executor threads = {}) noexcept : threads_(threads) {}
+    dequantizer(executor threads = {}) noexcept : threads_(threads) {}  // NOLINT(google-explicit-constructor)
 
     /// Allocates: the floats are result->bytes(), row-major.
     result<packed_tensor<f32>> operator()(packed_view<F> packed) const noexcept {
@@ -39,15 +39,10 @@ private:
 template <any_format F>
 status dequantizer<F>::operator()(packed_view<F> packed, dense_view<float> out) const noexcept {
     if (packed.shape() != out.shape()) return errc::shape_mismatch;
-    if (const auto size = packed_bytes<F>(packed.shape()); !size) return size.status();
-    if (!packed.valid() || !out.valid()) {
-        const bool bad_pointer = out.shape().elements() != 0 && (packed.data() == nullptr || !detail::is_usable(out.data()));
-        return bad_pointer ? errc::invalid_argument : errc::size_mismatch;
-    }
+    if (const status fine = packed.check(); !fine) return fine;
+    if (const status fine = out.check(); !fine) return fine;
     if (out.shape().elements() == 0) return {};
-    const auto from = packed.bytes();
-    const auto to = out.bytes();
-    if (from.data() < to.data() + to.size() && to.data() < from.data() + from.size()) return errc::overlap;
+    if (detail::overlaps(packed.bytes(), out.bytes())) return errc::overlap;
     const auto& entry = find_kernel<op::dequantize, F>();
     return detail::for_ranges(threads_, packed.rows(), 1, [&](std::size_t first, std::size_t last) {
         const plain_float_mode mode;
@@ -62,6 +57,11 @@ status dequantizer<F>::operator()(packed_view<F> packed, dense_view<float> out) 
 template <any_format F>
 status dequantize(packed_view<F> packed, std::span<float> dst) noexcept {
     return dequantizer<F>()(packed, dense_view<float>(dst, packed.shape()));
+}
+
+template <gives_packed_view W>
+status dequantize(const W& packed, std::span<float> dst) noexcept {
+    return dequantize(packed_view<typename W::format>(packed), dst);
 }
 
 /// The same for bytes: exactly rows * row_bytes<F>(cols) of them, at any address.

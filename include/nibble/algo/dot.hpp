@@ -11,16 +11,18 @@ NIBBLE_BASELINE_BEGIN
 /// Exact but for the rounding of scale * sub-scale to float, at most 2^-23 of sum |scale * code * x| + |offset * x|, and of the result.
 /// @param w one row: pick one of many with rows_from(i, 1)
 /// @param x one row of as many columns
-/// @return errc::shape_mismatch if there is not one row each, or the columns differ; errc::invalid_argument (sizes, null)
+/// @return errc::shape_mismatch if there is not one row each, or the columns differ; errc::size_mismatch, overflow, invalid_argument (null)
 template <has_companion F>
 result<float> dot(packed_view<F> w, packed_view<typename F::companion> x) noexcept {
     if (w.rows() != 1 || x.rows() != 1 || w.cols() != x.cols()) return errc::shape_mismatch;
-    if (!w.valid() || !x.valid()) return errc::invalid_argument;
+    if (const status fine = w.check(); !fine) return fine;
+    if (const status fine = x.check(); !fine) return fine;
     return static_cast<float>(find_kernel<op::dot, F>()(w.data(), x.data(), w.cols()));
 }
-template <has_companion F>
-result<float> dot(const packed_tensor<F>& w, packed_view<typename F::companion> x) noexcept {
-    return dot(w.view(), x);
+template <gives_packed_view W>
+    requires has_companion<typename W::format>
+result<float> dot(const W& w, packed_view<typename W::format::companion> x) noexcept {
+    return dot(packed_view<typename W::format>(w), x);
 }
 
 NIBBLE_BASELINE_END

@@ -46,7 +46,8 @@ public:
 
     /// Refers to `run`, which must outlive every call that gets this executor.
     template <class Run>
-        requires(!std::same_as<std::remove_cvref_t<Run>, executor> && std::invocable<Run&, std::size_t, task>)
+        requires(!std::same_as<std::remove_cvref_t<Run>, executor> && !std::is_function_v<std::remove_reference_t<Run>> &&
+                 std::invocable<Run&, std::size_t, task>)
     NIBBLE_INLINE executor(Run&& run) noexcept  // NOLINT(google-explicit-constructor)
         : context_(const_cast<void*>(static_cast<const void*>(std::addressof(run)))),
           call_([](void* context, std::size_t count, task piece) { (*static_cast<std::remove_reference_t<Run>*>(context))(count, piece); }) {
@@ -57,6 +58,12 @@ public:
             concurrency_ = 16;
         }
     }
+
+    /// Calls a function, which is no object that could be referred to.
+    NIBBLE_INLINE executor(void (*run)(std::size_t, task)) noexcept  // NOLINT(google-explicit-constructor)
+        : context_(reinterpret_cast<void*>(run)),
+          call_([](void* context, std::size_t count, task piece) { reinterpret_cast<void (*)(std::size_t, task)>(context)(count, piece); }),
+          concurrency_(16) {}
 
     /// Threads that may work at once; 1 means serial.
     NIBBLE_INLINE std::size_t concurrency() const noexcept { return concurrency_; }

@@ -39,15 +39,15 @@ status multiply(const Entry& entry, std::size_t rows, std::size_t cols, const fl
 template <class W>
 status check_product(const W& w, dense_view<const float> x, dense_view<float> y) noexcept {
     if (x.cols() != w.cols() || y.cols() != w.rows() || x.rows() != y.rows()) return errc::shape_mismatch;
-    if (!w.valid() || !x.valid() || !y.valid()) return errc::invalid_argument;
-    const auto in = x.bytes(), out = y.bytes();
-    if (!in.empty() && !out.empty() && in.data() < out.data() + out.size() && out.data() < in.data() + in.size()) return errc::overlap;
-    return {};
+    if (const status fine = w.check(); !fine) return fine;
+    if (const status fine = x.check(); !fine) return fine;
+    if (const status fine = y.check(); !fine) return fine;
+    return detail::overlaps(x.bytes(), y.bytes()) || detail::overlaps(w.bytes(), y.bytes()) ? errc::overlap : errc::ok;
 }
 
 }  // namespace internal
 
-/// y[n][rows] = x[n][cols] W^T; x and y row-major, not overlapping.
+/// y[n][rows] = x[n][cols] W^T; x and y row-major. y shares no memory with x or w.
 /// Integer kernels round x to 8 bits in groups of 32 columns, or of 256 for formats with blocks of 256: an element of y differs from the exact
 /// product by at most sum over groups of (largest |x| of the group / 254) * sum |w|, and by float rounding. The reference level does not round x.
 /// The amx level rounds x and w to bfloat16 where x has 32 rows or more: by at most sum |w x| / 127, and what is below 2^-126 is zero there.
@@ -55,7 +55,7 @@ status check_product(const W& w, dense_view<const float> x, dense_view<float> y)
 /// and the processor has AVX512_BF16: by at most sum |w x| / 256, and what is below 2^-126 is zero there too.
 /// A NaN or an infinity in x makes no product of its row finite. Weights beyond 2^100, which of all block formats only mxfp4 and q8_k hold, may
 /// give NaN or infinity where the exact product is finite.
-/// @return errc::shape_mismatch, invalid_argument (sizes, null), overlap, out_of_memory, executor_failed
+/// @return errc::shape_mismatch, size_mismatch, overflow, invalid_argument (null, unaligned), overlap, out_of_memory, executor_failed
 template <any_format F>
 status gemm(packed_view<F> w, dense_view<const float> x, dense_view<float> y, executor threads = {}) noexcept {
     if (const status fine = internal::check_product(w, x, y); !fine) return fine;
@@ -93,14 +93,13 @@ status gemv(const panel_tensor<F>& w, std::span<const float> x, std::span<float>
     return gemm(w, dense_view<const float>(x, nibble::shape{1, w.cols()}), dense_view<float>(y, nibble::shape{1, w.rows()}), threads);
 }
 
-// Owned tensors and writable spans are views too; templates do not convert by themselves.
-template <any_format F>
-status gemm(const packed_tensor<F>& w, dense_view<const float> x, dense_view<float> y, executor threads = {}) noexcept {
-    return gemm(w.view(), x, y, threads);
+template <gives_packed_view W>
+status gemm(const W& w, dense_view<const float> x, dense_view<float> y, executor threads = {}) noexcept {
+    return gemm(packed_view<typename W::format>(w), x, y, threads);
 }
-template <any_format F>
-status gemv(const packed_tensor<F>& w, std::span<const float> x, std::span<float> y, executor threads = {}) noexcept {
-    return gemv(w.view(), x, y, threads);
+template <gives_packed_view W>
+status gemv(const W& w, std::span<const float> x, std::span<float> y, executor threads = {}) noexcept {
+    return gemv(packed_view<typename W::format>(w), x, y, threads);
 }
 
 NIBBLE_BASELINE_END

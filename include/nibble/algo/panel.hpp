@@ -38,8 +38,12 @@ public:
     NIBBLE_INLINE const std::byte* data() const noexcept { return memory_.data(); }
     /// Memory that panels and packed rows take.
     NIBBLE_INLINE std::span<const std::byte> bytes() const noexcept { return memory_.bytes(); }
-    /// False only for a tensor that was moved from or never made.
-    NIBBLE_INLINE bool valid() const noexcept { return memory_.data() != nullptr || shape_.elements() == 0; }
+    /// errc::invalid_argument for a tensor that was moved from.
+    NIBBLE_INLINE status check() const noexcept {
+        return memory_.data() != nullptr || shape_.elements() == 0 ? status() : status(errc::invalid_argument);
+    }
+    /// True if check() finds nothing.
+    NIBBLE_INLINE bool valid() const noexcept { return static_cast<bool>(check()); }
     /// Bytes of one panel of 16 rows.
     NIBBLE_INLINE std::size_t panel_bytes() const noexcept requires affine_format<F> { return panel::bytes<F>(panel::rows, shape_.cols); }
     /// The packed rows, behind the panels.
@@ -58,10 +62,10 @@ NIBBLE_NAMESPACE_END
 NIBBLE_BASELINE_BEGIN
 
 /// Brings packed rows into panel order.
-/// @return errc::invalid_argument (null, wrong size), overflow, out_of_memory, executor_failed
+/// @return errc::invalid_argument (null), size_mismatch, overflow, out_of_memory, executor_failed
 template <any_format F>
 result<panel_tensor<F>> repack(packed_view<F> w, executor threads = {}) noexcept {
-    if (!w.valid()) return errc::invalid_argument;
+    if (const status fine = w.check(); !fine) return fine;
     std::size_t limit = 0;  // of what panels and packed rows take, generously
     if (!checked_multiply(w.rows() + panel::rows, w.cols() + panel::run, limit) || !checked_multiply(limit, 8, limit)) return errc::overflow;
     // Rows without columns take no memory, so there may be more of them than anybody can count.
@@ -84,9 +88,9 @@ result<panel_tensor<F>> repack(packed_view<F> w, executor threads = {}) noexcept
     if (!w.bytes().empty()) std::memcpy(out + panels, w.data(), w.bytes().size());
     return panel_tensor<F>(std::move(*memory), w.shape());
 }
-template <any_format F>
-result<panel_tensor<F>> repack(const packed_tensor<F>& w, executor threads = {}) noexcept {
-    return repack(w.view(), threads);
+template <gives_packed_view W>
+result<panel_tensor<typename W::format>> repack(const W& w, executor threads = {}) noexcept {
+    return repack(packed_view<typename W::format>(w), threads);
 }
 
 NIBBLE_BASELINE_END

@@ -76,6 +76,9 @@ inline void clamp_row(const float* from, float* to, std::size_t count, float lim
     }
 }
 
+/// What went wrong in a part that starts at element `first`: where() counts from the start of the whole.
+inline status shifted(const status& done, std::size_t first) noexcept { return {done.error(), done.message(), done.where() + first}; }
+
 /// Floats of this size and more come from memory, not from a cache.
 inline constexpr std::size_t least_from_memory = std::size_t{16} << 20;
 
@@ -95,9 +98,7 @@ public:
         const std::size_t stretch = cols_ >= 4096 ? 1 : 4096 / (cols_ + 1) + 1;
         for (std::size_t r = 0; r < rows; r += stretch) {
             const std::size_t here = rows - r < stretch ? rows - r : stretch;
-            if (const status done = encode(values + r * cols_, here, out + r * bytes_); !done) {
-                return status(done.error(), done.message(), r * cols_);
-            }
+            if (const status done = encode(values + r * cols_, here, out + r * bytes_); !done) return shifted(done, r * cols_);
         }
         return {};
     }
@@ -111,16 +112,18 @@ private:
             if (const status done = write(values, rows, out); !done) return done;
             if (options_.importance.empty() || scales_are_finite<F>(out, rows * (padded_ / F::block_size))) return {};
         }
-        if (!clamp && find_kernel<op::magnitude, F>()(values, rows * cols_) >= 0x7F800000u) return errc::nonfinite;
+        if (!clamp && find_kernel<op::magnitude, F>()(values, rows * cols_) >= 0x7F800000u) {
+            return {errc::nonfinite, {}, detail::first_nonfinite(values)};
+        }
         for (std::size_t r = 0; r < rows; ++r, values += cols_, out += bytes_) {
             // Large but finite values often work: the scale decides.
             status done = errc::out_of_range;
             if (find_kernel<op::magnitude, F>()(values, cols_) <= bit_cast<std::uint32_t>(largest_magnitude<F>())) done = write_row(values, out);
             if (done) continue;
-            if (done.error() != errc::out_of_range || !clamp) return done;
+            if (done.error() != errc::out_of_range || !clamp) return shifted(done, r * cols_);
             if (const status room = reserve(); !room) return room;
             clamp_row(values, row_.floats(), cols_, safe_magnitude<F>());
-            if (done = write_row(row_.floats(), out); !done) return done;
+            if (done = write_row(row_.floats(), out); !done) return shifted(done, r * cols_);
         }
         return {};
     }
@@ -228,14 +231,10 @@ private:
     aligned_buffer row_;
 };
 
-NIBBLE_INLINE bool overlaps(const void* a, std::size_t a_size, const void* b, std::size_t b_size) noexcept {
-    const auto x = reinterpret_cast<std::uintptr_t>(a), y = reinterpret_cast<std::uintptr_t>(b);
-    return a_size != 0 && b_size != 0 && x < y + b_size && y < x + a_size;
-}
-
 inline status check_importance(const quantize_options& options, std::size_t cols) noexcept {
     if (options.importance.empty()) return {};
     if (options.importance.size() != cols) return errc::bad_importance;
+    if (!detail::is_usable(options.importance.data())) return errc::invalid_argument;
     for (std::size_t i = 0; i < cols; ++i) {
         std::uint32_t bits;
         std::memcpy(&bits, options.importance.data() + i, sizeof bits);
@@ -251,7 +250,7 @@ template <any_format F>
 class quantizer {
 public:
     /// Remembers the options. Importance and executor are referred to, not copied.
-    explicit quantizer(quantize_options options = {}) noexcept : options_(options) {}
+    quantizer(quantize_options options = {}) noexcept : options_(options) {}  // NOLINT(google-explicit-constructor)
 
     /// Allocates the packed tensor: x[rows][cols] to the same shape in format F.
     result<packed_tensor<F>> operator()(dense_view<const float> x) const noexcept {
@@ -273,14 +272,11 @@ private:
 template <any_format F>
 status quantizer<F>::operator()(dense_view<const float> x, packed_span<F> out) const noexcept {
     if (x.shape() != out.shape()) return errc::shape_mismatch;
-    if (const auto size = packed_bytes<F>(x.shape()); !size) return size.status();
-    if (!x.valid() || !out.valid()) {
-        const bool bad_pointer = x.shape().elements() != 0 && (!detail::is_usable(x.data()) || out.data() == nullptr);
-        return bad_pointer ? errc::invalid_argument : errc::size_mismatch;
-    }
+    if (const status fine = x.check(); !fine) return fine;
+    if (const status fine = out.check(); !fine) return fine;
     if (const status fine = internal::check_importance(options_, x.cols()); !fine) return fine;
     if (x.shape().elements() == 0) return {};
-    if (internal::overlaps(x.data(), x.elements().size_bytes(), out.data(), out.bytes().size())) return errc::overlap;
+    if (detail::overlaps(x.bytes(), out.bytes())) return errc::overlap;
 
     std::atomic<bool> failed{false};
     status why;
@@ -289,7 +285,7 @@ status quantizer<F>::operator()(dense_view<const float> x, packed_span<F> out) c
         const plain_float_mode mode;
         internal::row_quantizer<F> rows(x.rows(), x.cols(), options_);
         const status done = rows.run(x.data() + first * x.cols(), last - first, out.data() + first * out.stride());
-        if (!done && !failed.exchange(true)) why = status(done.error(), done.message(), done.where() + first * x.cols());
+        if (!done && !failed.exchange(true)) why = internal::shifted(done, first * x.cols());
     });
     return why ? ran : why;
 }
@@ -298,7 +294,7 @@ status quantizer<F>::operator()(dense_view<const float> x, packed_span<F> out) c
 /// @param src  exactly rows * cols floats
 /// @param dst  exactly rows * row_bytes<F>(cols) bytes, at any address, not overlapping src
 /// @return errc::size_mismatch, overflow, overlap, invalid_argument (null or unaligned floats), nonfinite, out_of_range, bad_importance,
-///         out_of_memory, executor_failed
+///         out_of_memory, executor_failed. where() is an element of src: the NaN or infinity, or the first one of the row that is out of range.
 template <any_format F>
 status quantize(std::span<const float> src, std::span<std::byte> dst, shape s, quantize_options options = {}) noexcept {
     return quantizer<F>(options)(dense_view<const float>(src, s), packed_span<F>(dst, s));
@@ -312,11 +308,9 @@ status quantize(std::span<const float> src, std::span<std::byte> dst, shape s, q
 ///         and the errors of quantize()
 template <any_format F>
 result<packed_view<F>> quantize_in_place(std::span<float> buffer, shape s, quantize_options options = {}) noexcept {
-    const auto size = packed_bytes<F>(s);
-    if (!size) return size.status();
-    if (buffer.size() != s.elements()) return errc::size_mismatch;
-    if (s.elements() == 0) return packed_view<F>(reinterpret_cast<const std::byte*>(buffer.data()), nibble::shape{s.rows, s.cols});
-    if (!detail::is_usable(buffer.data())) return errc::invalid_argument;
+    if (const status fine = dense_view<const float>(buffer, s).check(); !fine) return fine;
+    if (const auto size = packed_bytes<F>(s); !size) return size.status();
+    if (s.elements() == 0) return packed_view<F>(reinterpret_cast<const std::byte*>(buffer.data()), s);
     const std::size_t bytes = row_bytes<F>(s.cols);
     if (bytes > s.cols * sizeof(float)) {
         return status(errc::invalid_argument, "a packed row is longer than its floats: use quantize() with separate memory");
@@ -337,15 +331,16 @@ result<packed_view<F>> quantize_in_place(std::span<float> buffer, shape s, quant
             const std::size_t here = (std::min)(stretch, s.rows - r);
             const auto view = rows_at(r, here);
             const std::uint32_t largest = find_kernel<op::magnitude, F>()(view.data(), here * s.cols);
-            if (largest >= 0x7F800000u) return status(errc::nonfinite, {}, r * s.cols);
             if (largest <= bit_cast<std::uint32_t>(internal::safe_magnitude<F>())) continue;
-            if (const status done = pack(view, packed_span<F>(memory->data(), view.shape())); !done) return done;
+            if (const status done = pack(view, packed_span<F>(memory->data(), view.shape())); !done) return internal::shifted(done, r * s.cols);
         }
     }
     auto* out = reinterpret_cast<std::byte*>(buffer.data());
     for (std::size_t r = 0; r < s.rows; r += stretch) {
         const std::size_t here = (std::min)(stretch, s.rows - r);
-        if (const status done = pack(rows_at(r, here), packed_span<F>(memory->data(), nibble::shape{here, s.cols})); !done) return done;
+        if (const status done = pack(rows_at(r, here), packed_span<F>(memory->data(), nibble::shape{here, s.cols})); !done) {
+            return internal::shifted(done, r * s.cols);
+        }
         std::memcpy(out + r * bytes, memory->data(), here * bytes);
     }
     return packed_view<F>(out, s);

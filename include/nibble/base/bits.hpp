@@ -47,6 +47,17 @@ struct stored {
     }
 };
 
+namespace detail {
+/// Where the first NaN or infinity is; there must be one.
+NIBBLE_INLINE std::size_t first_nonfinite(const float* values) noexcept {
+    for (std::size_t i = 0;; ++i) {
+        std::uint32_t bits = 0;
+        __builtin_memcpy(&bits, values + i, sizeof bits);  // from memory: -ffast-math believes that no float is one
+        if ((bits & 0x7F800000u) == 0x7F800000u) return i;
+    }
+}
+}  // namespace detail
+
 /// a * b, or false if it does not fit.
 NIBBLE_INLINE constexpr bool checked_multiply(std::size_t a, std::size_t b, std::size_t& product) noexcept {
     return !__builtin_mul_overflow(a, b, &product);

@@ -16,7 +16,7 @@ NIBBLE_NAMESPACE_BEGIN
 enum class errc : std::uint8_t {
     ok = 0,  ///< nothing went wrong
     // calls
-    invalid_argument,  ///< null pointer with a size, empty callable, option out of its range
+    invalid_argument,  ///< null pointer with a size, floats at an odd address, a call out of turn
     size_mismatch,     ///< a span is not as long as the shape says
     shape_mismatch,    ///< two shapes that must agree do not
     overflow,          ///< rows * cols or a byte count does not fit in std::size_t
@@ -52,7 +52,7 @@ enum class errc : std::uint8_t {
 NIBBLE_INLINE constexpr std::string_view describe(errc code) noexcept {
     switch (code) {
         case errc::ok: return "success";
-        case errc::invalid_argument: return "invalid argument: check pointers, sizes and options of the call";
+        case errc::invalid_argument: return "invalid argument: check the pointers of the call, and that floats are aligned";
         case errc::size_mismatch: return "a span does not have the length that the shape asks for: see row_bytes<F>(cols) and shape";
         case errc::shape_mismatch: return "shapes do not agree: compare rows and cols of the arguments";
         case errc::overflow: return "the size overflows: rows * cols must fit in memory";
@@ -100,7 +100,7 @@ public:
     NIBBLE_INLINE constexpr explicit operator bool() const noexcept { return code_ == errc::ok; }
     /// errc::ok, or what went wrong.
     NIBBLE_INLINE constexpr errc error() const noexcept { return code_; }
-    /// A sentence that says what to do.
+    /// A sentence that says what to do; "success" after one. The library's own sentences end with a zero byte, so data() is a C string.
     NIBBLE_INLINE constexpr std::string_view message() const noexcept { return detail_.empty() ? describe(code_) : detail_; }
     /// Byte offset in a file or element index in a call; 0 where it means nothing.
     NIBBLE_INLINE constexpr std::uint64_t where() const noexcept { return where_; }
@@ -148,7 +148,7 @@ public:
     NIBBLE_INLINE explicit operator bool() const noexcept { return static_cast<bool>(why_); }
     /// errc::ok, or what went wrong.
     NIBBLE_INLINE errc error() const noexcept { return why_.error(); }
-    /// A sentence that says what to do; empty after a success.
+    /// See status::message().
     NIBBLE_INLINE std::string_view message() const noexcept { return why_.message(); }
     /// See status::where().
     NIBBLE_INLINE std::uint64_t where() const noexcept { return why_.where(); }

@@ -22,7 +22,7 @@ inline status atomic_file::prepare(const char* path, const write_options& option
         if (S_ISDIR(about.st_mode)) return system_error(errc::cannot_write, EISDIR);
         if (!S_ISREG(about.st_mode)) {
             if (!options.streaming)
-                return {errc::cannot_write, "the output is a pipe or device, not a file: ask for streaming if that is meant"};
+                return {errc::cannot_write, "the output is a pipe or device: name a file (or set write_options::streaming)"};
             file_ = ::open(path, O_WRONLY | O_CLOEXEC | O_NOCTTY);
             return file_ < 0 ? system_error(errc::cannot_write, errno) : status();
         }

@@ -2,6 +2,7 @@
 // Conversions go that way only.
 #pragma once
 
+#include <concepts>
 #include <cstddef>
 #include <span>
 #include <utility>
@@ -43,10 +44,16 @@ public:
     NIBBLE_INLINE constexpr std::size_t stride() const noexcept { return row_bytes<F>(shape_.cols); }
     NIBBLE_INLINE constexpr std::span<Byte> row(std::size_t i) const noexcept { return {data_ + i * stride(), stride()}; }
     NIBBLE_INLINE constexpr std::span<Byte> bytes() const noexcept { return {data_, shape_.rows * stride()}; }
-    NIBBLE_INLINE bool valid() const noexcept {
+    /// What calls say about these rows: errc::overflow (the shape does not fit in memory), size_mismatch (the span that they were made of has
+    /// another length than the shape asks for), invalid_argument (a null pointer where there should be bytes).
+    NIBBLE_INLINE status check() const noexcept {
         const auto size = packed_bytes<F>(shape_);
-        return size && (*size == 0 || data_ != nullptr) && (size_ == unknown || size_ == *size);
+        if (!size) return size.status();
+        if (size_ != unknown && size_ != *size) return errc::size_mismatch;
+        return *size == 0 || data_ != nullptr ? status() : status(errc::invalid_argument);
     }
+    /// True if check() finds nothing.
+    NIBBLE_INLINE bool valid() const noexcept { return static_cast<bool>(check()); }
 
 protected:
     static constexpr std::size_t unknown = static_cast<std::size_t>(-1);
@@ -129,16 +136,19 @@ private:
     nibble::shape shape_{};
 };
 
+/// What is no packed_view but gives one: packed_tensor and packed_span. Templates do not convert their arguments, so calls that take a
+/// packed_view take these as well.
+template <class W>
+concept gives_packed_view = std::convertible_to<const W&, packed_view<typename W::format>> && !std::same_as<W, packed_view<typename W::format>>;
+
 /// Bytes as a packed tensor, checked and without a copy; the bytes must outlive the view.
 /// @param bytes exactly rows * row_bytes<F>(cols) bytes, at any address
 /// @return errc::size_mismatch, errc::overflow or errc::invalid_argument (null pointer)
 template <any_format F>
 NIBBLE_INLINE result<packed_view<F>> view(std::span<const std::byte> bytes, shape s) noexcept {
-    const auto size = packed_bytes<F>(s);
-    if (!size) return size.status();
-    if (bytes.size() != *size) return errc::size_mismatch;
-    if (*size != 0 && bytes.data() == nullptr) return errc::invalid_argument;
-    return packed_view<F>(bytes, s);
+    const packed_view<F> rows(bytes, s);
+    if (const status fine = rows.check(); !fine) return fine;
+    return rows;
 }
 
 NIBBLE_NAMESPACE_END

@@ -8,6 +8,7 @@
 
 #include "nibble/base/bits.hpp"
 #include "nibble/base/config.hpp"
+#include "nibble/base/result.hpp"
 
 NIBBLE_NAMESPACE_BEGIN
 
@@ -31,6 +32,11 @@ template <class T>
 NIBBLE_INLINE constexpr bool is_usable(const T* data) noexcept {
     if (std::is_constant_evaluated()) return data != nullptr;
     return data != nullptr && reinterpret_cast<std::uintptr_t>(data) % alignof(T) == 0;
+}
+/// True if two stretches of memory share a byte.
+NIBBLE_INLINE bool overlaps(std::span<const std::byte> a, std::span<const std::byte> b) noexcept {
+    const auto x = reinterpret_cast<std::uintptr_t>(a.data()), y = reinterpret_cast<std::uintptr_t>(b.data());
+    return !a.empty() && !b.empty() && x < y + b.size() && y < x + a.size();
 }
 }  // namespace detail
 
@@ -63,13 +69,16 @@ public:
     /// The same as bytes.
     NIBBLE_INLINE std::span<const std::byte> bytes() const noexcept { return std::as_bytes(elements()); }
 
-    /// The shape fits in memory and agrees with the span that the view was made of, and unless the shape is empty there is data, aligned for
-    /// its type.
-    NIBBLE_INLINE constexpr bool valid() const noexcept {
+    /// What calls say about this view: errc::overflow (the shape does not fit in memory), size_mismatch (the span that it was made of has
+    /// another length than its shape), invalid_argument (it should hold elements, but its pointer is null or not aligned for them).
+    NIBBLE_INLINE constexpr status check() const noexcept {
         std::size_t count = 0, size = 0;
-        if (!checked_multiply(shape_.rows, shape_.cols, count) || !checked_multiply(count, sizeof(T), size)) return false;
-        return (count == 0 || detail::is_usable(data_)) && (size_ == unknown || size_ == count);
+        if (!checked_multiply(shape_.rows, shape_.cols, count) || !checked_multiply(count, sizeof(T), size)) return errc::overflow;
+        if (size_ != unknown && size_ != count) return errc::size_mismatch;
+        return count == 0 || detail::is_usable(data_) ? status() : status(errc::invalid_argument);
     }
+    /// True if check() finds nothing.
+    NIBBLE_INLINE constexpr bool valid() const noexcept { return static_cast<bool>(check()); }
 
 private:
     static constexpr std::size_t unknown = static_cast<std::size_t>(-1);
