@@ -18,6 +18,13 @@ namespace avx2 {
 template <class F>
 concept byte_blocks = searched_format<F> && (std::derived_from<F, byte_block<F, false>> || std::derived_from<F, byte_block<F, true>>);
 
+/// The scales of eight blocks; `largest` takes part in their magnitudes, as bits.
+NIBBLE_INLINE __m256 byte_scales(const float* values, __m256i& largest) noexcept {
+    const __m256i of_each = eight_magnitudes<32>(values);
+    largest = _mm256_max_epi32(largest, of_each);
+    return _mm256_castsi256_ps(of_each) / _mm256_set1_ps(127.0f);  // the intrinsic is an estimate under -ffast-math
+}
+
 /// What the scales of eight blocks are multiplied with and stored as.
 struct eight_scales {
     alignas(32) float inverse[8];
@@ -54,10 +61,10 @@ struct kernel<op::quantize_checked, F, isa::avx2> {
         std::size_t left = count / 32;
         __m256i most = _mm256_setzero_si256();
         // The next scales are found before the codes are written: their divisions take long, but no place.
-        __m256 next = left >= 8 ? scales_of(values, most) : _mm256_setzero_ps();
+        __m256 next = left >= 8 ? avx2::byte_scales(values, most) : _mm256_setzero_ps();
         for (; left >= 8; left -= 8, values += 256, blocks += 8) {
             const __m256 scale = next;
-            if (left >= 16) next = scales_of(values + 256, most);
+            if (left >= 16) next = avx2::byte_scales(values + 256, most);
             encode_eight(values, scale, blocks);
         }
         return avx2::encode_rest<F>(values, left, most, bit_cast<std::uint32_t>(F::safe_magnitude), blocks);
@@ -65,21 +72,6 @@ struct kernel<op::quantize_checked, F, isa::avx2> {
     static constexpr op::quantize_checked::entry entry = &run;
 
 private:
-    /// The scales of eight blocks; `largest` takes part in their magnitudes, as bits, so that NaN is not lost.
-    NIBBLE_INLINE static __m256 scales_of(const float* values, __m256i& largest) noexcept {
-        __m256i most[8];
-#pragma GCC unroll 8
-        for (int b = 0; b < 8; ++b) {
-            const auto bits = [&](int i) NIBBLE_LAMBDA_INLINE {
-                const auto* from = reinterpret_cast<const __m256i*>(values + 32 * b + 8 * i);
-                return _mm256_and_si256(_mm256_loadu_si256(from), _mm256_set1_epi32(0x7FFFFFFF));
-            };
-            most[b] = _mm256_max_epi32(_mm256_max_epi32(bits(0), bits(1)), _mm256_max_epi32(bits(2), bits(3)));
-        }
-        const __m256i of_each = avx2::largest_across(most);
-        largest = _mm256_max_epi32(largest, of_each);
-        return _mm256_castsi256_ps(of_each) / _mm256_set1_ps(127.0f);  // the intrinsic is an estimate under -ffast-math
-    }
     NIBBLE_INLINE static void encode_eight(const float* values, __m256 scale, typename F::block* blocks) noexcept {
         const __m256 sign = _mm256_set1_ps(-0.0f), below_half = _mm256_castsi256_ps(_mm256_set1_epi32(0x3EFFFFFF));
         const avx2::eight_scales scales(scale);

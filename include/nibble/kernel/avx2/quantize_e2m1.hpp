@@ -36,22 +36,6 @@ NIBBLE_INLINE __m128i e2m1_nibbles(__m256i first_low, __m256i first_high, __m256
     return _mm256_castsi256_si128(_mm256_permutevar8x32_epi32(pairs, _mm256_setr_epi32(0, 4, 2, 6, 0, 4, 2, 6)));
 }
 
-/// The largest magnitudes of eight blocks of Size floats, as bits.
-template <int Size>
-NIBBLE_INLINE __m256i eight_magnitudes(const float* values) noexcept {
-    __m256i most[8];
-#pragma GCC unroll 8
-    for (int b = 0; b < 8; ++b) {
-        most[b] = _mm256_setzero_si256();
-#pragma GCC unroll 4
-        for (int i = 0; i < Size; i += 8) {
-            const __m256i bits = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(values + Size * b + i));
-            most[b] = _mm256_max_epi32(most[b], _mm256_and_si256(bits, _mm256_set1_epi32(0x7FFFFFFF)));
-        }
-    }
-    return largest_across(most);
-}
-
 /// One step of a float below 1: what is exactly on a middle is cut off below it.
 inline constexpr float barely_less = 0.99999994f;
 

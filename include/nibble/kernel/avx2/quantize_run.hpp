@@ -65,22 +65,28 @@ NIBBLE_INLINE __m256i total_across(const __m256i (&v)[8]) noexcept {
     return across(v, [](__m256i a, __m256i b) NIBBLE_LAMBDA_INLINE { return _mm256_add_epi32(a, b); });
 }
 
+/// Lane i: the largest magnitude of the i-th Size floats, as bits: those order like magnitudes, NaN above infinity, so that neither is lost.
+template <int Size>
+NIBBLE_INLINE __m256i eight_magnitudes(const float* values) noexcept {
+    __m256i most[8];
+#pragma GCC unroll 8
+    for (int b = 0; b < 8; ++b) {
+        const auto bits = [&](int i) NIBBLE_LAMBDA_INLINE {
+            return _mm256_and_si256(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(values + Size * b + i)), _mm256_set1_epi32(0x7FFFFFFF));
+        };
+        most[b] = _mm256_max_epi32(bits(0), bits(8));
+        if constexpr (Size == 32) most[b] = _mm256_max_epi32(most[b], _mm256_max_epi32(bits(16), bits(24)));
+    }
+    return largest_across(most);
+}
+
 /// Quantizes 256 floats; codes in the order of the elements.
 /// @tparam OneScale  all groups have the same scale
 /// @param zero       what sums are multiplied with, negated; 0: nothing
 template <bool OneScale = false, class Code, std::size_t Parts>
 NIBBLE_INLINE void quantize_run(const float* x, int zero, activation_run<Code, Parts>& out) noexcept {
     constexpr float last_code = sizeof(Code) == 2 ? 2047.0f : 127.0f;
-    // Magnitudes order like their bits, NaN above infinity, so that neither is lost.
-    const auto bits = [x](int i) NIBBLE_LAMBDA_INLINE {
-        return _mm256_and_si256(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(x + 8 * i)), _mm256_set1_epi32(0x7FFFFFFF));
-    };
-    __m256i most[8];
-#pragma GCC unroll 8
-    for (int g = 0; g < 8; ++g) {
-        most[g] = _mm256_max_epi32(_mm256_max_epi32(bits(4 * g), bits(4 * g + 1)), _mm256_max_epi32(bits(4 * g + 2), bits(4 * g + 3)));
-    }
-    __m256i largest_bits = largest_across(most);
+    __m256i largest_bits = eight_magnitudes<32>(x);
     if constexpr (OneScale) {
         largest_bits = _mm256_max_epi32(largest_bits, _mm256_permute2x128_si256(largest_bits, largest_bits, 1));
         largest_bits = _mm256_max_epi32(largest_bits, _mm256_shuffle_epi32(largest_bits, 0b01'00'11'10));

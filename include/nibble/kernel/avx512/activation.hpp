@@ -72,37 +72,10 @@ NIBBLE_INLINE block block_at(const std::byte* workspace, std::size_t first, std:
     return {scales, sums, reinterpret_cast<std::int8_t*>(sums + Parts * groups * width), width, groups};
 }
 
-/// Lane i: all elements of v[i], combined by `join`.
-template <class Join>
-NIBBLE_INLINE __m256i across(const __m512i (&v)[8], Join join) noexcept {
-    __m512i pairs[4], quads[2];
-#pragma GCC unroll 4
-    for (int i = 0; i < 4; ++i) pairs[i] = join(_mm512_unpacklo_epi32(v[2 * i], v[2 * i + 1]), _mm512_unpackhi_epi32(v[2 * i], v[2 * i + 1]));
-#pragma GCC unroll 2
-    for (int i = 0; i < 2; ++i) {
-        quads[i] = join(_mm512_unpacklo_epi64(pairs[2 * i], pairs[2 * i + 1]), _mm512_unpackhi_epi64(pairs[2 * i], pairs[2 * i + 1]));
-    }
-    const __m512i eights = join(_mm512_shuffle_i32x4(quads[0], quads[1], 0x88), _mm512_shuffle_i32x4(quads[0], quads[1], 0xDD));
-    // 128 bits each: half of the first four, the other half, half of the last four, the other half.
-    const __m512i all = join(eights, _mm512_shuffle_i32x4(eights, eights, 0xB1));
-    return _mm512_castsi512_si256(_mm512_shuffle_i32x4(all, all, 0x08));
-}
-/// Lane i: the largest element of v[i].
-NIBBLE_INLINE __m256i largest_of_each(const __m512i (&v)[8]) noexcept {
-    return across(v, [](__m512i a, __m512i b) NIBBLE_LAMBDA_INLINE { return _mm512_max_epi32(a, b); });
-}
-
 /// @tparam OneScale  all groups have the same scale
 template <bool OneScale, std::size_t Parts>
 NIBBLE_INLINE void quantize_run(const float* x, quantized_run<Parts>& out) noexcept {
-    // Magnitudes order like their bits, NaN above infinity, so that neither is lost.
-    const auto bits = [x](int i) NIBBLE_LAMBDA_INLINE {
-        return _mm512_and_si512(_mm512_loadu_si512(x + 16 * i), _mm512_set1_epi32(0x7FFFFFFF));
-    };
-    __m512i most[8];
-#pragma GCC unroll 8
-    for (int g = 0; g < 8; ++g) most[g] = _mm512_max_epi32(bits(2 * g), bits(2 * g + 1));
-    __m256i largest_bits = largest_of_each(most);
+    __m256i largest_bits = avx2::eight_magnitudes<32>(x);
     if constexpr (OneScale) largest_bits = _mm256_set1_epi32(_mm512_reduce_max_epi32(_mm512_zextsi256_si512(largest_bits)));
     const __m256 largest = _mm256_castsi256_ps(largest_bits);
     // Below 2^-115 an inverse could overflow; such a group is zero for every purpose.

@@ -1,9 +1,8 @@
 // Quantize to blocks of 32 signed bytes with AVX-512, which is what prepares activations. The rule is byte_block's (format/byte_block.hpp), eight
-// blocks at once, so that their magnitudes, scales and sums are the lanes of one register.
+// blocks at once, so that their scales and sums are the lanes of one register. Magnitudes are AVX2's: wider registers take longer to look across.
 #pragma once
 
 #include "nibble/kernel/avx2/quantize_bytes.hpp"
-#include "nibble/kernel/avx512/activation.hpp"
 
 #if defined(NIBBLE_X86)
 NIBBLE_EXACT_BEGIN
@@ -17,10 +16,10 @@ struct kernel<op::quantize_checked, F, isa::avx512> {
         std::size_t left = count / 32;
         __m256i most = _mm256_setzero_si256();
         // The next scales are found before the codes are written: their divisions take long, but no place.
-        __m256 next = left >= 8 ? scales_of(values, most) : _mm256_setzero_ps();
+        __m256 next = left >= 8 ? avx2::byte_scales(values, most) : _mm256_setzero_ps();
         for (; left >= 8; left -= 8, values += 256, blocks += 8) {
             const __m256 scale = next;
-            if (left >= 16) next = scales_of(values + 256, most);
+            if (left >= 16) next = avx2::byte_scales(values + 256, most);
             encode_eight(values, scale, blocks);
         }
         return avx2::encode_rest<F>(values, left, most, bit_cast<std::uint32_t>(F::safe_magnitude), blocks);
@@ -28,18 +27,6 @@ struct kernel<op::quantize_checked, F, isa::avx512> {
     static constexpr op::quantize_checked::entry entry = &run;
 
 private:
-    NIBBLE_INLINE static __m256 scales_of(const float* values, __m256i& largest) noexcept {
-        const __m512i magnitude = _mm512_set1_epi32(0x7FFFFFFF);
-        __m512i most[8];
-#pragma GCC unroll 8
-        for (int b = 0; b < 8; ++b) {
-            const __m512i low = _mm512_loadu_si512(values + 32 * b), high = _mm512_loadu_si512(values + 32 * b + 16);
-            most[b] = _mm512_max_epi32(_mm512_and_si512(low, magnitude), _mm512_and_si512(high, magnitude));
-        }
-        const __m256i of_each = avx512::largest_of_each(most);
-        largest = _mm256_max_epi32(largest, of_each);
-        return _mm256_castsi256_ps(of_each) / _mm256_set1_ps(127.0f);  // the intrinsic is an estimate under -ffast-math
-    }
     NIBBLE_INLINE static void encode_eight(const float* values, __m256 scale, typename F::block* blocks) noexcept {
         const __m512i magnitude = _mm512_set1_epi32(0x7FFFFFFF), below_half = _mm512_set1_epi32(0x3EFFFFFF);
         const avx2::eight_scales scales(scale);

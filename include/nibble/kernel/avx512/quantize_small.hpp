@@ -4,7 +4,6 @@
 #pragma once
 
 #include "nibble/kernel/avx2/quantize_small.hpp"
-#include "nibble/kernel/avx512/activation.hpp"
 #include "nibble/kernel/avx512/quantize.hpp"
 
 #if defined(NIBBLE_X86) && (defined(__clang__) || defined(__OPTIMIZE__))
@@ -12,25 +11,6 @@ NIBBLE_EXACT_BEGIN
 NIBBLE_TARGET_BEGIN_AVX512
 NIBBLE_BASELINE_BEGIN
 namespace avx512 {
-
-template <class F>
-NIBBLE_INLINE avx2::small_rules small_rules_of(const float* values) noexcept {
-    __m512i least[8], most[8];
-#pragma GCC unroll 8
-    for (int b = 0; b < 8; ++b) {
-        __m512 first = _mm512_loadu_ps(values + 32 * b), second = _mm512_loadu_ps(values + 32 * b + 16);
-        __asm__("" : "+v"(first), "+v"(second));  // GCC would load what is used twice twice
-        least[b] = _mm512_castps_si512(_mm512_min_ps(first, second));
-        most[b] = _mm512_castps_si512(_mm512_max_ps(first, second));
-    }
-    const auto smaller = [](__m512i a, __m512i b) NIBBLE_LAMBDA_INLINE {
-        return _mm512_castps_si512(_mm512_min_ps(_mm512_castsi512_ps(a), _mm512_castsi512_ps(b)));
-    };
-    const auto larger = [](__m512i a, __m512i b) NIBBLE_LAMBDA_INLINE {
-        return _mm512_castps_si512(_mm512_max_ps(_mm512_castsi512_ps(a), _mm512_castsi512_ps(b)));
-    };
-    return avx2::small_rules_between<F>(_mm256_castsi256_ps(across(least, smaller)), _mm256_castsi256_ps(across(most, larger)));
-}
 
 template <class F>
 NIBBLE_INLINE void encode_small(const float* values, const avx2::small_rules& rules, typename F::block* blocks) noexcept {
@@ -81,10 +61,10 @@ struct kernel<op::quantize, F, isa::avx512> {
         std::size_t left = rows * (cols / 32);
         // The next rules are found before the codes are written: their divisions take long, but no place.
         avx2::small_rules next{};
-        if (left >= 8) next = avx512::small_rules_of<F>(values);
+        if (left >= 8) next = avx2::small_rules_of<F>(values);
         for (; left >= 8; left -= 8, values += 256, blocks += 8) {
             const avx2::small_rules rules = next;
-            if (left >= 16) next = avx512::small_rules_of<F>(values + 256);
+            if (left >= 16) next = avx2::small_rules_of<F>(values + 256);
             if (rules.rare) avx2_entry(values, 1, 256, nullptr, reinterpret_cast<std::byte*>(blocks));
             else avx512::encode_small<F>(values, rules, blocks);
         }
