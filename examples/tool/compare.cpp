@@ -21,7 +21,7 @@ namespace {
 struct pair_result {
     const source_tensor* a = nullptr;
     const source_tensor* b = nullptr;
-    bool measured = false;  ///< false: no floats; then only `same` says something
+    bool measured = false;  ///< false: no floats, or no elements; then only `same` says something
     bool same = false;      ///< equal type and bytes, in the same order
     nibble::distortion_report report;
 };
@@ -78,7 +78,7 @@ comparison compare_sources(const source& a, const source& b, nibble::executor th
         p.a = &t;
         p.b = &other;
         p.same = t.type == other.type && t.rotated_heads == other.rotated_heads && std::ranges::equal(t.data, other.data);
-        p.measured = t.has_floats() && other.has_floats();
+        p.measured = t.has_floats() && other.has_floats() && t.elements() != 0;
         if (p.measured) {
             const auto sums = measure(t, other, memory, threads);
             p.report = sums.report();

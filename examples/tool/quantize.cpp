@@ -125,14 +125,25 @@ private:
         const auto values = floats_of(c, p.from.type, source_, threads_, name);
         const auto packed = packed_.bytes(row_bytes(p.choice.type, c.shape.cols) * c.shape.rows);
         options_.importance = weights.empty() ? weights : weights.subspan(c.matrix * c.shape.cols, c.shape.cols);
-        if (const auto s = encode(p.choice.type, values, c.shape, packed, options_); !s) {
-            throw failure{exit_code_of(s.error()), name + ": " + std::string(s.message())};
-        }
+        if (const auto s = encode(p.choice.type, values, c.shape, packed, options_); !s) throw refused(s, c, p, name);
         check(out.write(packed), path);
         if (!sums) return;
         const auto decoded = decoded_.floats(values.size());
         check(decode(p.choice.type, packed, c.shape, decoded, threads_), name);
         sums->add(values, decoded);
+    }
+
+    /// Which value cannot be quantized, and the option that takes it.
+    static failure refused(const nibble::status& why, const chunk& c, const planned_tensor& p, const std::string& name) {
+        const auto rows_before = static_cast<std::size_t>(c.packed.data() - p.from.data.data()) / row_bytes(p.from.type, c.shape.cols);
+        const std::string element = std::to_string(rows_before * c.shape.cols + why.where());
+        std::string what(why.message());
+        if (why.error() == nibble::errc::nonfinite) what = "element " + element + " is NaN or infinite";
+        if (why.error() == nibble::errc::out_of_range) {
+            what = "the row of element " + element + " holds a value that is too large for the scales of " + type_text(p.choice.type);
+        }
+        if (exit_code_of(why.error()) == bad_input) what += ": mend the model, or say --clamp, which makes NaN 0 and limits the rest";
+        return {exit_code_of(why.error()), name + ": " + what};
     }
 
     const quantize_arguments& arguments_;

@@ -295,6 +295,18 @@ TEST_CASE("a killed tool leaves the old output intact and a file that says what 
     }
 }
 
+TEST_CASE("an input that is cut while it is read ends with 1") {
+    const model_folder folder(slow_model());
+    support::write_file(folder.out(), precious);
+    const pid_t child = support::start(command({"quantize", folder.in(), folder.out(), "iq3_xxs", "-q", "-t", "1"}), folder / "stdout",
+                                       folder / "stderr");
+    while (folder.files().size() < 5) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    std::filesystem::resize_file(folder.in(), 100);
+    CHECK(support::wait_for(child) == 1);
+    CHECK(is_one_clear_line(support::read_file(folder / "stderr")));
+    CHECK(support::read_file(folder.out()) == precious);
+}
+
 TEST_CASE("of two tools that write one file one wins") {
     const model_folder folder(small_model(2, 400));
     const pid_t a = support::start(command({"quantize", folder.in(), folder.out(), "q8_0", "-q"}), folder / "o1", folder / "e1");

@@ -238,9 +238,19 @@ TEST_CASE("--clamp takes NaN and infinity") {
     const model_folder folder(m);
     const auto refused = tool({"quantize", folder.in(), folder.out(), "q8_0"});
     CHECK(refused.code == 3);
-    CHECK(refused.err.find("blk.0.odd.weight") != std::string::npos);
+    CHECK(refused.err.find("blk.0.odd.weight: element 10 is NaN") != std::string::npos);
+    CHECK(refused.err.find("--clamp") != std::string::npos);
     quantize(folder, "q8_0", {"--clamp"});
     CHECK(model_file(folder.out()).type("blk.0.odd.weight") == "Q8_0");
+
+    // A tensor that is converted in more than one piece, and a value that no scale of the type reaches.
+    m.tensors.back() = {"blk.0.odd.weight", {256, 8200}, 0, std::vector<float>(256 * 8200, 0.5f)};
+    m.tensors.back().values[256 * 8195 + 7] = 1e20f;
+    const model_folder large(m);
+    const auto too_large = tool({"quantize", large.in(), large.out(), "q4_0"});
+    CHECK(too_large.code == 3);
+    CHECK(too_large.err.find("blk.0.odd.weight: the row of element " + std::to_string(256 * 8195)) != std::string::npos);
+    quantize(large, "q4_0", {"--clamp"});
 }
 
 TEST_CASE("--search best is never worse") {
