@@ -31,6 +31,10 @@ struct stored {
     /// The number.
     NIBBLE_INLINE constexpr T get() const noexcept {
         uint_of<sizeof(T)> bits = 0;
+        if (in_our_order()) {
+            __builtin_memcpy(&bits, bytes, sizeof bits);
+            return bit_cast<T>(bits);
+        }
         for (std::size_t i = 0; i < sizeof(T); ++i) {
             bits = static_cast<uint_of<sizeof(T)>>(bits | (static_cast<uint_of<sizeof(T)>>(bytes[i]) << (8 * i)));
         }
@@ -39,12 +43,16 @@ struct stored {
     /// Stores the number.
     NIBBLE_INLINE constexpr void set(T value) noexcept {
         const auto bits = bit_cast<uint_of<sizeof(T)>>(value);
-        if (std::endian::native == std::endian::little && !std::is_constant_evaluated()) {
-            __builtin_memcpy(bytes, &bits, sizeof bits);  // GCC does not always see that the loop is one store
+        if (in_our_order()) {
+            __builtin_memcpy(bytes, &bits, sizeof bits);
             return;
         }
         for (std::size_t i = 0; i < sizeof(T); ++i) bytes[i] = static_cast<std::uint8_t>(bits >> (8 * i));
     }
+
+private:
+    /// Whether the bytes are the number as it lies in memory: GCC does not always see that a loop over them is one load or store.
+    NIBBLE_INLINE static constexpr bool in_our_order() noexcept { return std::endian::native == std::endian::little && !std::is_constant_evaluated(); }
 };
 
 namespace detail {

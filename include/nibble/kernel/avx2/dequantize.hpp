@@ -24,7 +24,9 @@ struct kernel<op::dequantize, F, isa::avx2> {
                 std::byte padded[avx2::run_bytes<F>];
                 float values[avx2::run_size];
                 const bool cut = tail != 0 && i + 1 == runs;
-                decode(avx2::run_at<F>(packed, i, cols, padded), cut ? values : out);
+                float* to = cut ? values : out;
+                avx2::pin(to);
+                decode(avx2::run_at<F>(packed, i, cols, padded), to);
                 if (cut) __builtin_memcpy(out, values, tail * sizeof(float));
                 out += cut ? tail : avx2::run_size;
             }
@@ -66,9 +68,10 @@ private:
         const __m256 s = _mm256_set1_ps(scale[part][Group]);
         __m256i code = _mm256_cvtepu8_epi32(codes);
         if constexpr (zero > 0) code = _mm256_sub_epi32(code, _mm256_set1_epi32(zero));
-        __m256 value = _mm256_mul_ps(s, _mm256_cvtepi32_ps(code));
-        // Product and sum may fuse: the product is exact.
-        if constexpr (zero < 0) value = _mm256_add_ps(value, _mm256_set1_ps(offset[part][Group]));
+        const __m256 number = _mm256_cvtepi32_ps(code);
+        __m256 value;
+        if constexpr (zero < 0) value = _mm256_fmadd_ps(s, number, _mm256_set1_ps(offset[part][Group]));  // one rounding as with two: the product is exact
+        else value = _mm256_mul_ps(s, number);
         _mm256_storeu_ps(out + 32 * Group + 8 * Quarter, value);
     }
 };

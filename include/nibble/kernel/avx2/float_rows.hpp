@@ -57,7 +57,10 @@ NIBBLE_INLINE void multiply_floats(const std::byte* packed, std::size_t row_stri
         for (int c = 0; c < Cols; ++c) {
             const __m256 v = _mm256_loadu_ps(x.x + static_cast<std::size_t>(c) * x.stride + k);
 #pragma GCC unroll 4
-            for (int r = 0; r < Rows; ++r) sums[s][r][c] = _mm256_fmadd_ps(w[r], v, sums[s][r][c]);
+            for (int r = 0; r < Rows; ++r) {
+                sums[s][r][c] = _mm256_fmadd_ps(w[r], v, sums[s][r][c]);
+                pin(sums[s][r][c]);
+            }
         }
     };
     std::size_t k = 0;

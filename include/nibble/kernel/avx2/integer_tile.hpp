@@ -127,7 +127,7 @@ NIBBLE_INLINE void add_scaled(float* sums, __m256i total, const integer_panel<F>
 
 /// Adds the product of `runs` runs of a panel with a tile of float rows.
 template <class F, int Width>
-inline void multiply_tile(const integer_panel<F>* weights, const integer_tile<F, Width>* x, std::size_t runs, tile_sums<Width>& sums) noexcept {
+NIBBLE_NOINLINE void multiply_tile(const integer_panel<F>* weights, const integer_tile<F, Width>* x, std::size_t runs, tile_sums<Width>& sums) noexcept {
     for (std::size_t r = 0; r < runs; ++r, ++weights, ++x) {
         const auto some = [&]<int First, int Count, int Length>() NIBBLE_LAMBDA_INLINE {
             tile_registers<Count> total;

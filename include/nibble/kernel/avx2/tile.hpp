@@ -31,11 +31,6 @@ using tile_sums = float[Width][16];
 template <int Width>
 using tile_registers = __m256i[Width][2];
 
-/// Keeps a sum in its register and additions in the order as written: compilers like to turn the loops inside out, and then spill.
-NIBBLE_INLINE void pin(__m256i& v) noexcept { __asm__("" : "+x"(v)); }
-/// No load moves across.
-NIBBLE_INLINE void fence() noexcept { __asm__ volatile("" : : : "memory"); }
-
 /// Transposes eight vectors of eight 32-bit elements.
 NIBBLE_INLINE void transpose(__m256i (&v)[8]) noexcept {
     __m256i a[8], b[8];
@@ -184,7 +179,7 @@ NIBBLE_INLINE void multiply_part(const std::byte* weights, const activation_tile
 
 /// Adds the product of `groups` groups of scaled levels with a tile of float rows: sums stay in registers for a run.
 template <class F, int Width>
-inline void multiply_scaled(const std::byte* weights, const activation_tile<F, Width>* x, std::size_t groups, tile_sums<Width>& sums) noexcept {
+NIBBLE_NOINLINE void multiply_scaled(const std::byte* weights, const activation_tile<F, Width>* x, std::size_t groups, tile_sums<Width>& sums) noexcept {
     for (std::size_t r = 0; r < groups; r += 8) {
         tile_registers<Width> total;
 #pragma GCC unroll 6
@@ -208,7 +203,7 @@ inline void multiply_scaled(const std::byte* weights, const activation_tile<F, W
 
 /// Adds the product of `groups` groups of a panel, as tiles read them, with a tile of float rows.
 template <class F, int Width>
-inline void multiply_tile(const std::byte* weights, const activation_tile<F, Width>* x, std::size_t groups, tile_sums<Width>& sums) noexcept {
+NIBBLE_NOINLINE void multiply_tile(const std::byte* weights, const activation_tile<F, Width>* x, std::size_t groups, tile_sums<Width>& sums) noexcept {
     for (std::size_t g = 0; g < groups; ++g, weights += tile_group_bytes<F>, ++x) {
 #pragma GCC unroll 1
         for (std::size_t part = 0; part < F::parts; ++part) {

@@ -25,7 +25,9 @@ struct kernel<op::dequantize, F, isa::avx512> {
                 std::byte padded[avx512::run_bytes<F>];
                 float values[avx512::run_size];
                 const bool cut = tail != 0 && i + 1 == runs;
-                decode(avx2::run_at<F>(packed, i, cols, padded), cut ? values : out);
+                float* to = cut ? values : out;
+                avx2::pin(to);
+                decode(avx2::run_at<F>(packed, i, cols, padded), to);
                 if (cut) __builtin_memcpy(out, values, tail * sizeof(float));
                 out += cut ? tail : avx512::run_size;
             }
@@ -63,9 +65,10 @@ private:
         constexpr std::size_t part = F::parts == 2 ? Half : 0;
         __m512i code = _mm512_cvtepu8_epi32(codes);
         if constexpr (zero > 0) code = _mm512_sub_epi32(code, _mm512_set1_epi32(zero));
-        __m512 value = _mm512_mul_ps(_mm512_set1_ps(scale[part][Group]), _mm512_cvtepi32_ps(code));
-        // Product and sum may fuse: the product is exact.
-        if constexpr (zero < 0) value = _mm512_add_ps(value, _mm512_set1_ps(offset[part][Group]));
+        const __m512 s = _mm512_set1_ps(scale[part][Group]), number = _mm512_cvtepi32_ps(code);
+        __m512 value;
+        if constexpr (zero < 0) value = _mm512_fmadd_ps(s, number, _mm512_set1_ps(offset[part][Group]));  // one rounding as with two: the product is exact
+        else value = _mm512_mul_ps(s, number);
         _mm512_storeu_ps(out + 32 * Group + 16 * Half, value);
     }
 };

@@ -93,8 +93,11 @@ struct layout_decoder<F, layout::nibble_levels_with_exponent<Levels>> {
     static constexpr int zero = Levels::zero;
 
     NIBBLE_INLINE static run_scales<1> scales(const std::byte* run) noexcept {
-        const auto exponent = [run](int g) NIBBLE_LAMBDA_INLINE { return static_cast<int>(run[g * static_cast<int>(sizeof(typename F::block))]); };
-        const __m256i e = _mm256_setr_epi32(exponent(0), exponent(1), exponent(2), exponent(3), exponent(4), exponent(5), exponent(6), exponent(7));
+        // Gathered in a general register, as in load_halves.
+        const auto exponent = [run](std::size_t g) NIBBLE_LAMBDA_INLINE { return static_cast<std::uint64_t>(run[g * sizeof(typename F::block)]) << 8 * g; };
+        const std::uint64_t low = exponent(0) | exponent(1) | exponent(2) | exponent(3), high = exponent(4) | exponent(5) | exponent(6) | exponent(7);
+        __m256i e = _mm256_cvtepu8_epi32(_mm_cvtsi64_si128(static_cast<long long>(low | high)));
+        pin(e);
         // 2^(e - 128); the two smallest are subnormal.
         const __m256i normal = _mm256_slli_epi32(_mm256_sub_epi32(e, _mm256_set1_epi32(1)), 23);
         const __m256i subnormal = _mm256_sllv_epi32(_mm256_set1_epi32(0x200000), e);
@@ -113,7 +116,7 @@ struct layout_decoder<F, layout::nibble_levels_with_exponent<Levels>> {
     }
 
 private:
-    static __m256i without_empty(const std::byte* run, __m256i scale) noexcept {
+    [[gnu::cold]] static __m256i without_empty(const std::byte* run, __m256i scale) noexcept {
         alignas(32) std::uint32_t bits[8];
         _mm256_store_si256(reinterpret_cast<__m256i*>(bits), scale);
         const __m256i none = _mm256_set1_epi8(zero);

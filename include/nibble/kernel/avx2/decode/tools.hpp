@@ -8,6 +8,17 @@ NIBBLE_TARGET_BEGIN_AVX2
 NIBBLE_BASELINE_BEGIN
 namespace avx2 {
 
+/// Keeps a sum in its register and additions in the order as written: compilers like to turn the loops inside out, and then spill.
+NIBBLE_INLINE void pin(__m256i& v) noexcept { __asm__("" : "+x"(v)); }
+NIBBLE_INLINE void pin(__m256& v) noexcept { __asm__("" : "+x"(v)); }
+/// Keeps an address that was chosen: Clang 14 otherwise chooses again at every use.
+template <class T>
+NIBBLE_INLINE void pin(T*& address) noexcept {
+    __asm__("" : "+r"(address));
+}
+/// No load moves across.
+NIBBLE_INLINE void fence() noexcept { __asm__ volatile("" : : : "memory"); }
+
 /// Sum of four floats, of eight.
 NIBBLE_INLINE float sum_of(__m128 v) noexcept {
     const __m128 s = _mm_add_ps(v, _mm_movehl_ps(v, v));

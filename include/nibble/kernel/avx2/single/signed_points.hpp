@@ -53,6 +53,7 @@ template <int First>
 NIBBLE_INLINE __m256i multiply_two(auto magnitudes, const run_signs& signs, const auto& x) noexcept {
     const __m256i a = multiply_signed<First>(magnitudes.template operator()<First>(), signs, x);
     const __m256i b = multiply_signed<First + 1>(magnitudes.template operator()<First + 1>(), signs, x);
+    fence();
     return widen(_mm256_add_epi16(a, b));
 }
 /// total += a run whose groups have one scale.
