@@ -135,7 +135,11 @@ TEST_CASE("Null pointers and lengths that are off by one are refused before anyt
               errc::invalid_argument);
         CHECK(nibble::dequantizer<F>()(nibble::packed_view<F>(bytes.data(), s), nibble::dense_view<float>(nullptr, s)).error() ==
               errc::invalid_argument);
-        CHECK(nibble::dequantizer<F>()(nibble::packed_view<F>(nullptr, s)).error() != errc::ok);
+        CHECK(nibble::dequantizer<F>()(nibble::packed_view<F>(nullptr, s)).error() == errc::invalid_argument);
+        // Results are not allocated for a shape that the input does not have.
+        const shape vast{std::size_t{1} << 24, std::size_t{1} << 24};
+        CHECK(nibble::quantizer<F>()(nibble::dense_view<const float>(good, vast)).error() == errc::size_mismatch);
+        CHECK(nibble::dequantizer<F>()(nibble::packed_view<F>(std::span<const std::byte>(bytes), vast)).error() == errc::size_mismatch);
         CHECK(nibble::repack(nibble::packed_view<F>(nullptr, s)).error() == errc::invalid_argument);
         CHECK(nibble::gemv(nibble::packed_view<F>(nullptr, s), std::span(out).first(256), std::span(out).subspan(256, 2)).error() ==
               errc::invalid_argument);

@@ -21,6 +21,7 @@ public:
 
     /// Allocates: the floats are result->bytes(), row-major.
     result<packed_tensor<f32>> operator()(packed_view<F> packed) const noexcept {
+        if (const status fine = packed.check(); !fine) return fine;  // no memory for a shape that is wrong
         auto floats = packed_tensor<f32>::make(packed.shape());
         if (!floats) return floats.status();
         const status done = (*this)(packed, dense_view<float>(reinterpret_cast<float*>(floats->data()), packed.shape()));

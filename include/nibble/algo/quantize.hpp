@@ -254,6 +254,7 @@ public:
 
     /// Allocates the packed tensor: x[rows][cols] to the same shape in format F.
     result<packed_tensor<F>> operator()(dense_view<const float> x) const noexcept {
+        if (const status fine = x.check(); !fine) return fine;  // no memory for a shape that is wrong
         auto tensor = packed_tensor<F>::make(x.shape());
         if (!tensor) return tensor.status();
         if (const status done = (*this)(x, tensor->span()); !done) return done;
