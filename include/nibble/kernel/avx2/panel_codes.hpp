@@ -72,15 +72,16 @@ NIBBLE_INLINE __m256 panel_units(const std::byte* run, std::size_t kind, std::si
     else return _mm256_set1_ps(1.0f);
 }
 
-/// How far ahead of the products panels are fetched, into the L2 cache: the core's own prefetchers stop at pages and follow one stream of 25 GB/s.
-inline constexpr std::size_t panel_ahead = 8192;
-
-/// Fetches what lies far behind group g of a run.
-template <class F>
+/// Fetches what lies far behind group g of a run: the core's own prefetchers stop at pages and follow one stream of 25 GB/s. 8 kB ahead into the L2
+/// cache; codes of 8 bits for a single float row, which is through with them soonest, 4 kB ahead into the L1 cache (docs/kernels.md).
+template <class F, bool Single = false>
 NIBBLE_INLINE void fetch_ahead(const std::byte* run, std::size_t g) noexcept {
-    constexpr std::size_t some = panel::order<F>::run_bytes / panel::groups;
+    constexpr bool to_first = Single && panel::index_bits<F> == 8;
+    constexpr std::size_t some = panel::order<F>::run_bytes / panel::groups, ahead = to_first ? 4096 : 8192;
 #pragma GCC unroll 16
-    for (std::size_t line = 0; line < some; line += 64) _mm_prefetch(reinterpret_cast<const char*>(run) + g * some + panel_ahead + line, _MM_HINT_T1);
+    for (std::size_t line = 0; line < some; line += 64) {
+        _mm_prefetch(reinterpret_cast<const char*>(run) + g * some + ahead + line, to_first ? _MM_HINT_T0 : _MM_HINT_T1);
+    }
 }
 
 }  // namespace avx2

@@ -160,7 +160,7 @@ NIBBLE_INLINE void add_run(const std::byte* run, std::size_t first, const Run* c
     clear();
 #pragma GCC unroll 1
     for (std::size_t g = 0; g < panel::groups; ++g) {
-        if (first == 0) fetch_ahead<F>(run, g);
+        if (first == 0) fetch_ahead<F, Cols == 1>(run, g);
         const code* codes[Cols];
 #pragma GCC unroll 4
         for (int c = 0; c < Cols; ++c) codes[c] = x[c][i].codes + 32 * g;

@@ -213,7 +213,7 @@ NIBBLE_NOINLINE void multiply_panel(const std::byte* panel, std::size_t runs, bl
 #pragma GCC unroll 1
         for (std::size_t g = 0; g < panel::groups; ++g) {
             __m512i w[8];
-            avx2::fetch_ahead<F>(panel, g);
+            avx2::fetch_ahead<F, Count == 1>(panel, g);
             if constexpr (upper) load_upper_codes<F>(panel + g * order::group_bytes, w);
             else load_panel_codes<F>(panel + g * order::group_bytes, w);
 #pragma GCC unroll 2
