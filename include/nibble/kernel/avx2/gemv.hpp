@@ -257,7 +257,7 @@ inline void multiply_rows(const std::byte* packed, std::size_t rows, std::size_t
     }
 }
 template <class F>
-inline void multiply_rows_single(const std::byte* packed, std::size_t rows, std::size_t cols, const std::byte* workspace, float* y) noexcept {
+NIBBLE_INLINE void multiply_rows_single(const std::byte* packed, std::size_t rows, std::size_t cols, const std::byte* workspace, float* y) noexcept {
     const auto row = [&](std::size_t r) NIBBLE_LAMBDA_INLINE { return packed + r * row_bytes<F>(cols); };
     if constexpr (multiplies_two_rows<F>) {
         for (std::size_t r = 0; r < rows; r += 2) {

@@ -162,7 +162,7 @@ NIBBLE_INLINE void multiply_part(const std::byte* weights, const activation_tile
                 _mm256_store_si256(reinterpret_cast<__m256i*>(first_round[c][h]), _mm256_madd_epi16(total[c][h], _mm256_set1_epi16(1)));
             }
         }
-        fence();
+        __asm__ volatile("" : : "r"(first_round) : "memory");  // a fence for an array that Clang would otherwise keep in registers, and spill
         multiply_in_words<fit, Width>(weights, x.codes, fit, nullptr, total);
 #pragma GCC unroll 6
         for (int c = 0; c < Width; ++c) {

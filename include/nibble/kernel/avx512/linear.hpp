@@ -1,6 +1,7 @@
 // Products with packed rows, with AVX-512.
 #pragma once
 
+#include "nibble/kernel/avx2/gemv.hpp"
 #include "nibble/kernel/avx512/panel.hpp"
 
 #if defined(NIBBLE_X86)
@@ -24,7 +25,9 @@ struct kernel<op::linear, F, isa::avx512> {
     }
     static void run(const std::byte* packed, std::size_t rows, std::size_t cols, const std::byte* workspace, std::size_t count, float* y,
                     std::size_t stride) noexcept {
-        if (as_avx2(count)) return avx2_entry.run(packed, rows, cols, workspace, count, y, stride);
+        if constexpr (avx512::single_like_avx2<F>) {  // AVX2's text, with the 32 registers of this region
+            if (count == 1) return avx2::multiply_few<F>(packed, rows, cols, workspace, 1, y, stride);
+        }
         if (count <= avx512::few) {
             avx512::multiply_few<F>(packed, rows, cols, workspace, count, y, stride);
             return;

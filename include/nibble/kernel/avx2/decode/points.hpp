@@ -25,6 +25,15 @@ NIBBLE_INLINE int load_point4(std::size_t index) noexcept {
     return bytes;
 }
 
+/// Eight points of four coordinates, in pairs: Clang otherwise inserts one after the other.
+NIBBLE_INLINE __m256i join_points(auto point) noexcept {
+    const auto four = [&](int k) NIBBLE_LAMBDA_INLINE {
+        const auto two = [&](int i) NIBBLE_LAMBDA_INLINE { return _mm_insert_epi32(_mm_cvtsi32_si128(point(i)), point(i + 1), 1); };
+        return _mm_unpacklo_epi64(two(k), two(k + 2));
+    };
+    return _mm256_inserti128_si256(_mm256_castsi128_si256(four(0)), four(4), 1);
+}
+
 /// The eighth sign of four times seven, in the low bits of each byte: it makes their number even.
 NIBBLE_INLINE std::uint32_t complete_signs(std::uint32_t sevens) noexcept {
     std::uint32_t parity = sevens ^ (sevens >> 4);

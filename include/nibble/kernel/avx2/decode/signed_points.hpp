@@ -123,7 +123,7 @@ struct layout_decoder<F, layout::quads_and_signs<Book>> {
         const auto point = [&](int k) NIBBLE_LAMBDA_INLINE {
             return load_point4<Book>(block.index[8 * Group + k] | ((high << (8 - k)) & 0x100u));
         };
-        const __m256i magnitudes = _mm256_setr_epi32(point(0), point(1), point(2), point(3), point(4), point(5), point(6), point(7));
+        const __m256i magnitudes = join_points(point);
         std::uint32_t signs;
         __builtin_memcpy(&signs, block.signs + 4 * Group, 4);
         return with_signs<zero>(magnitudes, signs);

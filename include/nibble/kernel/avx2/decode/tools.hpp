@@ -84,7 +84,9 @@ NIBBLE_INLINE void interleave_pieces(const std::byte* from, __m256i& low, __m256
 NIBBLE_INLINE __m256i mask_of_bits(std::uint32_t bits) noexcept {
     const __m256i place = _mm256_setr_epi64x(0, 0x0101010101010101, 0x0202020202020202, 0x0303030303030303);
     const __m256i bit = _mm256_set1_epi64x(static_cast<long long>(0x8040201008040201u));
-    const __m256i spread = _mm256_shuffle_epi8(_mm256_set1_epi32(static_cast<int>(bits)), place);
+    __m256i all = _mm256_set1_epi32(static_cast<int>(bits));
+    pin(all);  // Clang would shorten it to the bytes that the shuffle takes, and then move halves
+    const __m256i spread = _mm256_shuffle_epi8(all, place);
     return _mm256_cmpeq_epi8(_mm256_and_si256(spread, bit), bit);
 }
 

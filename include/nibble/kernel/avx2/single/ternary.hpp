@@ -41,10 +41,15 @@ struct run_product<F, layout::trit_super_block> : whole_order {
         };
         // Five digits of a byte each.
         const auto five = [&](auto codes, __m256i bytes) NIBBLE_LAMBDA_INLINE {
-            const __m256i second = shift_trits<1>(bytes), third = shift_trits<1>(second), fourth = shift_trits<1>(third);
+            const auto next = [](__m256i digits) NIBBLE_LAMBDA_INLINE {
+                __m256i shifted = shift_trits<1>(digits);
+                pin(shifted);  // Clang 14 would make one product of several shifts, and there is no instruction for products of bytes
+                return shifted;
+            };
+            const __m256i second = next(bytes), third = next(second), fourth = next(third);
             const __m256i a = _mm256_add_epi16(product(codes(0), bytes), product(codes(1), second));
             const __m256i b = _mm256_add_epi16(product(codes(2), third), product(codes(3), fourth));
-            return _mm256_add_epi16(_mm256_add_epi16(a, b), product(codes(4), shift_trits<1>(fourth)));
+            return _mm256_add_epi16(_mm256_add_epi16(a, b), product(codes(4), next(fourth)));
         };
         const auto group = [&](int n) NIBBLE_LAMBDA_INLINE { return load_octets(x.codes, n); };
         const __m256i a = five(group, load_trits(run)), b = five(group, load_trits(other));
