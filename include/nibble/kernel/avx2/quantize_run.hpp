@@ -58,9 +58,6 @@ NIBBLE_INLINE __m256i across(const __m256i (&v)[8], Join join) noexcept {
     for (int i = 0; i < 4; ++i) pairs[i] = across_pair(v[2 * i], v[2 * i + 1], join);
     return across_pairs(pairs, join);
 }
-NIBBLE_INLINE __m256i largest_across(const __m256i (&v)[8]) noexcept {
-    return across(v, [](__m256i a, __m256i b) NIBBLE_LAMBDA_INLINE { return _mm256_max_epi32(a, b); });
-}
 NIBBLE_INLINE __m256i total_across(const __m256i (&v)[8]) noexcept {
     return across(v, [](__m256i a, __m256i b) NIBBLE_LAMBDA_INLINE { return _mm256_add_epi32(a, b); });
 }
@@ -68,16 +65,24 @@ NIBBLE_INLINE __m256i total_across(const __m256i (&v)[8]) noexcept {
 /// Lane i: the largest magnitude of the i-th Size floats, as bits: those order like magnitudes, NaN above infinity, so that neither is lost.
 template <int Size>
 NIBBLE_INLINE __m256i eight_magnitudes(const float* values) noexcept {
-    __m256i most[8];
-#pragma GCC unroll 8
-    for (int b = 0; b < 8; ++b) {
-        const auto bits = [&](int i) NIBBLE_LAMBDA_INLINE {
-            return _mm256_and_si256(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(values + Size * b + i)), _mm256_set1_epi32(0x7FFFFFFF));
-        };
-        most[b] = _mm256_max_epi32(bits(0), bits(8));
-        if constexpr (Size == 32) most[b] = _mm256_max_epi32(most[b], _mm256_max_epi32(bits(16), bits(24)));
+    const auto larger = [](__m256i a, __m256i b) NIBBLE_LAMBDA_INLINE { return _mm256_max_epi32(a, b); };
+    // Pair by pair, which leaves registers to others.
+    __m256i pairs[4];
+#pragma GCC unroll 4
+    for (int p = 0; p < 4; ++p) {
+        __m256i most[2];
+#pragma GCC unroll 2
+        for (int b = 0; b < 2; ++b) {
+            const auto bits = [&](int i) NIBBLE_LAMBDA_INLINE {
+                const auto* from = reinterpret_cast<const __m256i*>(values + Size * (2 * p + b) + i);
+                return _mm256_and_si256(_mm256_loadu_si256(from), _mm256_set1_epi32(0x7FFFFFFF));
+            };
+            most[b] = larger(bits(0), bits(8));
+            if constexpr (Size == 32) most[b] = larger(most[b], larger(bits(16), bits(24)));
+        }
+        pairs[p] = across_pair(most[0], most[1], larger);
     }
-    return largest_across(most);
+    return across_pairs(pairs, larger);
 }
 
 /// Quantizes 256 floats; codes in the order of the elements.

@@ -76,6 +76,7 @@ NIBBLE_INLINE block block_at(const std::byte* workspace, std::size_t first, std:
 template <bool OneScale, std::size_t Parts>
 NIBBLE_INLINE void quantize_run(const float* x, quantized_run<Parts>& out) noexcept {
     __m256i largest_bits = avx2::eight_magnitudes<32>(x);
+    avx2::fence();  // GCC would load all floats again while it still looks for the largest
     if constexpr (OneScale) largest_bits = _mm256_set1_epi32(_mm512_reduce_max_epi32(_mm512_zextsi256_si512(largest_bits)));
     const __m256 largest = _mm256_castsi256_ps(largest_bits);
     // Below 2^-115 an inverse could overflow; such a group is zero for every purpose.
