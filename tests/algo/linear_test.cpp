@@ -84,10 +84,11 @@ TEST_CASE("many columns, prepared by several threads, stay within the bound") {
 
 TEST_CASE("products stay within their bound where integer sums are as large as they may be") {
     using formats = nibble::format_list<nibble::q8_0, nibble::q6_k, nibble::iq4_nl, nibble::iq4_xs, nibble::iq2_xxs, nibble::iq2_xs, nibble::iq2_s,
-                                        nibble::iq3_xxs, nibble::iq3_s, nibble::tq2_0>;
+                                        nibble::iq3_xxs, nibble::iq3_s, nibble::tq2_0,
+                                        nibble::q2_k, nibble::q3_k, nibble::iq1_s, nibble::iq1_m>;
     support::for_each_format(formats{}, [](auto format) {
         using F = decltype(format);
-        const std::size_t rows = 17, cols = 768, count = 23;
+        const std::size_t rows = 17, cols = 768, count = 31;
         std::vector<float> w = noise(rows * cols, 6), x = noise(count * cols, 7, 1.0f), decoded(w.size());
         for (float& v : w) v = v < 0 ? -1.0f : 1.0f;
         const std::vector<float> importance(cols, 1.0f);
@@ -117,6 +118,42 @@ TEST_CASE("products stay within their bound where integer sums are as large as t
                 CHECK(worst <= 1.0);
             }
         });
+    });
+}
+
+TEST_CASE("panels whose scales are integers times one number multiply blocks of any bytes") {
+    support::for_each_format([](auto format) {
+        using F = decltype(format);
+        if constexpr (nibble::panels_of<F>.factors == nibble::factor_form::multiples) {
+            // Scales of both signs, all sub-scales and codes, those that no quantizer writes among them.
+            const std::size_t rows = 21, cols = 512, count = 31;
+            std::mt19937 generator(11);
+            std::vector<std::byte> memory(rows * nibble::row_bytes<F>(cols));
+            auto* blocks = reinterpret_cast<typename F::block*>(memory.data());
+            for (std::size_t b = 0; b < memory.size() / sizeof *blocks; ++b) {
+                do {
+                    for (std::size_t i = 0; i < sizeof *blocks; ++i) memory[b * sizeof *blocks + i] = static_cast<std::byte>(generator());
+                } while (!F::finite(blocks[b]));
+            }
+            std::vector<float> decoded(rows * cols);
+            REQUIRE(nibble::dequantize<F>(memory, decoded, {rows, cols}));
+            const auto panel = nibble::repack(*nibble::view<F>(memory, {rows, cols}));
+            REQUIRE(panel);
+            const auto x = noise(count * cols, 12, 1.0f);
+            for (const std::size_t some : {1u, 4u, 13u, 31u}) {
+                support::for_each_level([&](nibble::isa level) {
+                    std::vector<float> y(some * rows);
+                    const nibble::dense_view<const float> in(x.data(), nibble::shape{some, cols});
+                    REQUIRE(nibble::gemm(*panel, in, nibble::dense_view<float>(y.data(), nibble::shape{some, rows})));
+                    double worst = 0;
+                    for (std::size_t i = 0; i < some * rows; ++i) {
+                        worst = support::larger(worst, support::error_of(multiply<F>(&decoded[i % rows * cols], &x[i / rows * cols], cols), y[i]));
+                    }
+                    INFO(F::name << " at " << nibble::name_of(level) << ", " << some << " columns");
+                    CHECK(worst <= 1.0);
+                });
+            }
+        }
     });
 }
 

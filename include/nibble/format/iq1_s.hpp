@@ -46,7 +46,7 @@ struct iq1_s {
 
     static constexpr int code_bits = 5;
     static constexpr std::size_t parts = 1;
-    static constexpr panel_form panels = panels_of_magnitudes(16, factor_form::multiples, iq1_book::shifted_eighths);
+    static constexpr panel_form panels = panels_of_magnitudes(16, factor_form::multiples, iq1_book::shifted_eighths).with_multiples(-15, 15, true);
     NIBBLE_INLINE static void affine(const block& packed, std::size_t group, std::uint8_t (&codes)[32], float (&scale)[1], float (&offset)[1]) noexcept {
         scale[0] = sub_scale(packed, group) * 0.125f;
         offset[0] = -16.0f * scale[0];

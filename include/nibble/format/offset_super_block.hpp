@@ -82,7 +82,7 @@ struct offset_super_block {
 
     static constexpr int code_bits = Bits;
     static constexpr std::size_t parts = 32 / length;
-    static constexpr panel_form panels{-1, factor_form::multiples};
+    static constexpr panel_form panels = panel_form{-1, factor_form::multiples}.with_multiples(0, max_sub);
     NIBBLE_INLINE static void affine(const block& packed, std::size_t group, std::uint8_t (&codes)[32], float (&scale)[parts],
                                      float (&offset)[parts]) noexcept {
         for (std::size_t part = 0; part < parts; ++part) {

@@ -23,6 +23,17 @@ struct panel_form {
     factor_form factors = factor_form::floats;
     std::size_t code_count = 0;            ///< how many codes occur, at most 16; 0: any of code_bits bits
     std::array<std::uint8_t, 16> codes{};  ///< these, if code_count is not 0
+    int least_multiple = -128, largest_multiple = 127;  ///< of the integers of scales, if factors are multiples
+    bool odd_multiples = false;                         ///< all of these integers are odd
+
+    /// The same form for scales that are multiples of one number, which may be negative, by integers of this range.
+    NIBBLE_INLINE constexpr panel_form with_multiples(int least, int largest, bool odd = false) const noexcept {
+        panel_form form = *this;
+        form.least_multiple = least;
+        form.largest_multiple = largest;
+        form.odd_multiples = odd;
+        return form;
+    }
 };
 
 /// The form of a format whose codes are `zero` plus one of these levels.

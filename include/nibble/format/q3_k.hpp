@@ -48,7 +48,7 @@ struct q3_k {
 
     static constexpr int code_bits = 3;
     static constexpr std::size_t parts = 2;
-    static constexpr panel_form panels{4, factor_form::multiples};
+    static constexpr panel_form panels = panel_form{4, factor_form::multiples}.with_multiples(-32, 31);
     NIBBLE_INLINE static void affine(const block& packed, std::size_t group, std::uint8_t (&codes)[32], float (&scale)[2], float (&offset)[2]) noexcept {
         for (std::size_t part = 0; part < 2; ++part) {
             scale[part] = sub_scale(packed, 2 * group + part);

@@ -42,9 +42,10 @@ NIBBLE_INLINE std::uint32_t bits_of(dyadic v) noexcept {
 
 /// The number that the scales of a run are multiples of, and these multiples. Exact: scales are one number times integers of 8 bits, which so
 /// follow from a few divisions. In integers, because programs may flush small floats to zero. If a scale is not finite it is the unit of all.
+/// Turned around where that brings them into the range from `least` to `largest`.
 /// @param factors    floats of one row, `panel::rows` apart
 /// @param multiples  of the same row, as far apart
-NIBBLE_INLINE float find_multiples(const float* factors, std::size_t count, std::int8_t* multiples) noexcept {
+NIBBLE_INLINE float find_multiples(const float* factors, std::size_t count, int least, int largest, std::int8_t* multiples) noexcept {
     const auto bits = [=](std::size_t i) NIBBLE_LAMBDA_INLINE { return bit_cast<std::uint32_t>(factors[i * rows]); };
     dyadic common{0, 1 << 20};
     for (std::size_t i = 0; i < count; ++i) {
@@ -65,8 +66,8 @@ NIBBLE_INLINE float find_multiples(const float* factors, std::size_t count, std:
         const int magnitude = v.odd == 0 ? 0 : static_cast<int>((v.odd / common.odd) << (v.exponent - common.exponent));
         return bits(i) >> 31 != 0 ? -magnitude : magnitude;
     };
-    bool turn = false;  // 128 is a multiple of 8 bits with a minus only
-    for (std::size_t i = 0; i < count; ++i) turn = turn || multiple(i) > 127;
+    bool turn = false;
+    for (std::size_t i = 0; i < count; ++i) turn = turn || multiple(i) < least || multiple(i) > largest;
     for (std::size_t i = 0; i < count; ++i) multiples[i * rows] = static_cast<std::int8_t>(turn ? -multiple(i) : multiple(i));
     return common.odd == 0 ? 0.0f : bit_cast<float>(bits_of(common) | (turn ? 0x80000000u : 0u));
 }
@@ -123,7 +124,8 @@ NIBBLE_INLINE void keep_run(const std::byte* wide, std::byte* packed) noexcept {
         if constexpr (order::has_units) {
             std::int8_t multiples[groups * parts * rows];
             float units[rows];
-            for (std::size_t r = 0; r < rows; ++r) units[r] = detail::find_multiples(factors[kind] + r, groups * parts, multiples + r);
+            const int least = kind == 0 ? order::form.least_multiple : -128, largest = kind == 0 ? order::form.largest_multiple : 127;
+            for (std::size_t r = 0; r < rows; ++r) units[r] = detail::find_multiples(factors[kind] + r, groups * parts, least, largest, multiples + r);
             std::memcpy(packed + order::unit_at(kind), units, sizeof units);
             std::memcpy(packed + order::factor_at(kind, 0, 0), multiples, sizeof multiples);
         } else {

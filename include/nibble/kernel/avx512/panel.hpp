@@ -8,6 +8,7 @@
 
 #include "nibble/kernel/avx2/panel.hpp"
 #include "nibble/kernel/avx512/panel_codes.hpp"
+#include "nibble/kernel/avx512/scaled_codes.hpp"
 #include "nibble/kernel/avx512/tile.hpp"
 
 #if defined(NIBBLE_X86)
@@ -312,11 +313,17 @@ private:
             default: avx512::multiply_panel<F, 4>(panel, runs, x, sums); break;
         }
     }
-    static void multiply_wide(const std::byte* run, avx512::block x, float (*sums)[panel::rows]) noexcept {
-        constexpr std::size_t size = panel::wide_group_bytes(F::parts);
-        alignas(64) std::byte wide[panel::wide_run_bytes<F>];
-        avx512::widen_run<F>(run, wide);
-        avx512::multiply_tiles<F>({wide, size, reinterpret_cast<const float*>(wide + panel::wide_code_bytes), size / sizeof(float)}, x, sums);
+    static void multiply_wide(const std::byte* run, const avx512::block& x, float (*sums)[panel::rows]) noexcept {
+        if constexpr (avx512::scales_codes<F>) {
+            avx512::scaled_run<F> unpacked;
+            avx512::unpack_scaled(run, unpacked);
+            avx512::multiply_scaled(unpacked, x, sums);
+        } else {
+            constexpr std::size_t size = panel::wide_group_bytes(F::parts);
+            alignas(64) std::byte wide[panel::wide_run_bytes<F>];
+            avx512::widen_run<F>(run, wide);
+            avx512::multiply_tiles<F>({wide, size, reinterpret_cast<const float*>(wide + panel::wide_code_bytes), size / sizeof(float)}, x, sums);
+        }
     }
 };
 

@@ -77,12 +77,11 @@ NIBBLE_INLINE void multiply_tile(run_at_hand w, block x, float (*sums)[panel::ro
     }
 }
 
-/// Adds the products of a run of sixteen rows with all float rows of a wide block to `sums`.
-template <class F>
-NIBBLE_NOINLINE void multiply_tiles(run_at_hand weights, block x, float (*sums)[panel::rows]) noexcept {
+/// Calls multiply<Count>(tile, sums) for each tile of a wide block.
+NIBBLE_INLINE void for_each_tile(block x, float (*sums)[panel::rows], auto&& multiply) noexcept {
     std::size_t left = x.width;
     const auto tile = [&]<int Count>() NIBBLE_LAMBDA_INLINE {
-        multiply_tile<F, Count>(weights, x, sums);
+        multiply.template operator()<Count>(x, sums);
         x = x.after(Count);
         sums += Count;
         left -= Count;
@@ -92,6 +91,12 @@ NIBBLE_NOINLINE void multiply_tiles(run_at_hand weights, block x, float (*sums)[
     if (left >= 4) tile.template operator()<4>();
     if (left >= 2) tile.template operator()<2>();
     if (left != 0) tile.template operator()<1>();
+}
+
+/// Adds the products of a run of sixteen rows with all float rows of a wide block to `sums`.
+template <class F>
+NIBBLE_NOINLINE void multiply_tiles(run_at_hand weights, const block& x, float (*sums)[panel::rows]) noexcept {
+    for_each_tile(x, sums, [&]<int Count>(const block& tile, float (*to)[panel::rows]) NIBBLE_LAMBDA_INLINE { multiply_tile<F, Count>(weights, tile, to); });
 }
 
 }  // namespace avx512
