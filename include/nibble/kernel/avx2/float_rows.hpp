@@ -3,6 +3,8 @@
 // next are on their way to the L2 cache meanwhile. Columns come in stretches, so that these and the float rows stay there.
 #pragma once
 
+#include <type_traits>
+
 #include "nibble/kernel/avx2/decode/tools.hpp"
 #include "nibble/kernel/avx2/float_panel.hpp"
 
@@ -39,6 +41,8 @@ NIBBLE_INLINE void multiply_floats(const std::byte* packed, std::size_t row_stri
                                    float* y, std::size_t stride) noexcept {
     constexpr std::size_t size = sizeof(typename F::block), steps = 64 / (8 * size);  // of a cache line
     constexpr std::size_t chains = Rows * Cols <= 6 ? 2 : 1;                          // latency takes eight sums
+    // GCC may keep one of twelve sums of f16 on the stack; bf16 and fewer sums wait for memory, and then longer if their order is fixed.
+    constexpr bool pinned = Rows * Cols == 12 && std::is_same_v<typename F::layout, layout::float16>;
     __m256 sums[chains][Rows][Cols];
 #pragma GCC unroll 2
     for (std::size_t s = 0; s < chains; ++s) {
@@ -59,7 +63,7 @@ NIBBLE_INLINE void multiply_floats(const std::byte* packed, std::size_t row_stri
 #pragma GCC unroll 4
             for (int r = 0; r < Rows; ++r) {
                 sums[s][r][c] = _mm256_fmadd_ps(w[r], v, sums[s][r][c]);
-                pin(sums[s][r][c]);
+                if constexpr (pinned) pin(sums[s][r][c]);
             }
         }
     };
