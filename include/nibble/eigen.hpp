@@ -1,7 +1,7 @@
 // Eigen matrices in and out, without a copy: Eigen::Map over our views, and our views over Eigen's memory.
 //
 //     Eigen::Matrix<float, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor> weights(rows, cols);
-//     auto packed = nibble::quantizer<nibble::q4_k>()(*nibble::as_view(weights));
+//     auto packed = nibble::quantizer<F>()(*nibble::as_view(weights));
 //     nibble::gemv(*packed, *nibble::as_span(x), *nibble::as_span(y));      // x and y: Eigen::VectorXf
 //
 // Our rows are contiguous, so a matrix has to be row-major. One that is column-major (Eigen's default) is the row-major view of its

@@ -55,7 +55,7 @@ public:
             const auto wanted = static_cast<std::size_t>(run.concurrency());
             concurrency_ = wanted == 0 ? 1 : wanted < most_threads ? wanted : most_threads;
         } else {
-            concurrency_ = 16;
+            concurrency_ = usual_threads;
         }
     }
 
@@ -63,7 +63,7 @@ public:
     NIBBLE_INLINE executor(void (*run)(std::size_t, task)) noexcept  // NOLINT(google-explicit-constructor)
         : context_(reinterpret_cast<void*>(run)),
           call_([](void* context, std::size_t count, task piece) { reinterpret_cast<void (*)(std::size_t, task)>(context)(count, piece); }),
-          concurrency_(16) {}
+          concurrency_(usual_threads) {}
 
     /// Threads that may work at once; 1 means serial.
     NIBBLE_INLINE std::size_t concurrency() const noexcept { return concurrency_; }
@@ -79,6 +79,7 @@ public:
     }
 
 private:
+    static constexpr std::size_t usual_threads = 16;   // of what does not say how many it has
     static constexpr std::size_t most_threads = 4096;  // what exceeds it is a mistake, such as -1
 
     void* context_ = nullptr;

@@ -1,4 +1,4 @@
-// What the super-blocks with sub-scales and sub-offsets share: q2_k, q4_k and q5_k. Source of the arithmetic: ggml's
+// What the super-blocks with sub-scales and sub-offsets share, those of 2, 4 and 5 bits. Source of the arithmetic: ggml's
 // quantize_row_q4_K_ref and quantize_row_q4_K_impl, and theirs for 2 and 5 bits.
 #pragma once
 

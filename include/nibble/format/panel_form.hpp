@@ -26,7 +26,8 @@ struct panel_form {
     int least_multiple = -128, largest_multiple = 127;  ///< of the integers of scales, if factors are multiples
     bool odd_multiples = false;                         ///< all of these integers are odd
 
-    /// The same form for scales that are multiples of one number, which may be negative, by integers of this range.
+    /// The same form for scales that are multiples of one number, which may be negative, by integers of this range. Kernels rely on it: where a scale
+    /// does not keep to it, products are wrong.
     NIBBLE_INLINE constexpr panel_form with_multiples(int least, int largest, bool odd = false) const noexcept {
         panel_form form = *this;
         form.least_multiple = least;

@@ -1,4 +1,4 @@
-// q5_k: 5 bits, eight sub-blocks of 32 with their own 6-bit scale and offset. q4_k with one more bit a weight.
+// q5_k: 5 bits, eight sub-blocks of 32 with their own 6-bit scale and offset.
 #pragma once
 
 #include "nibble/format/offset_super_block.hpp"
