@@ -69,7 +69,7 @@ NIBBLE_INLINE constexpr std::string_view type_name(std::uint32_t number) noexcep
 /// Floats of 32 or 16 bits, as opposed to types that quantize.
 NIBBLE_INLINE constexpr bool is_float_type(const tensor_type& t) noexcept { return t.weights && t.block_size == 1; }
 
-/// A file type by name or alias in any case ("iq3_m"), or by its number in decimal ("15"); nullptr if there is none.
+/// A file type by name or alias in any case ("iq3_m"), or by its number in decimal ("27"); nullptr if there is none.
 NIBBLE_INLINE constexpr const file_type* find_file_type(std::string_view text) noexcept {
     for (const file_type& t : file_types) {
         if (same_name(t.name, text) || (!t.alias.empty() && same_name(t.alias, text))) return &t;
