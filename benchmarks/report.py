@@ -30,6 +30,7 @@ TITLES = {
     "activation rows:1": ("Activation quantization, one row of 4096", "GB of floats a second"),
     "activation rows:512": ("Activation quantization, 512 rows of 4096", "GB of floats a second"),
     "convert": ("Conversions", "GB of f32 a second"),
+    "threads gemv": ("Two threads, 1 column", "Gmac/s"),
     "threads product": ("Two threads, 512 columns", "Gmac/s"),
     "threads quantize": ("Two threads, quantize", "GB of floats a second"),
     "limits": ("Limits", "reads: GB/s; multiply: Gmac/s"),

@@ -1,4 +1,4 @@
-// Two threads against one, both ours: the product with 512 columns on panels, and quantize. Needs two idle cores.
+// Two threads against one, both ours: products with one and 512 columns on panels, and quantize. Needs two idle cores.
 #include "nibble/algo/thread_pool.hpp"
 #include "suite.hpp"
 
@@ -13,10 +13,9 @@ double measure(benchmark::State& state, double work, const std::function<void(ni
     return seconds[1];
 }
 
-template <class F>
+template <class F, std::size_t count>
 double measure_product(benchmark::State& state) {
     constexpr nibble::shape shape{4096, 4096};
-    constexpr std::size_t count = 512;
     const auto panels = nibble::repack(suite::packed_weights<F>(shape));
     const auto x = suite::gaussian(count * shape.cols, 5);
     std::vector<float> y(count * shape.rows);
@@ -41,7 +40,8 @@ const suite::registration added([] {
     suite::for_formats([](auto format) {
         using F = decltype(format);
         const std::string name(F::name);
-        suite::add("threads/" + name + "/product", measure_product<F>);
+        suite::add("threads/" + name + "/gemv", measure_product<F, 1>);
+        suite::add("threads/" + name + "/product", measure_product<F, 512>);
         suite::add("threads/" + name + "/quantize", measure_quantize<F>);
     });
 });

@@ -74,6 +74,19 @@ TEST_CASE("pools come and go, work or none, few pieces or many") {
     }
 }
 
+TEST_CASE("threads of a pool get calls while they are awake and when they sleep") {
+    nibble::thread_pool pool(3);
+    for (const auto pause : {std::chrono::microseconds(0), std::chrono::microseconds(50), std::chrono::microseconds(2000)}) {
+        for (int call = 0; call < 100; ++call) {
+            std::vector<int> runs(6);
+            auto once = [&](std::size_t i) { ++runs[i]; };
+            pool(runs.size(), nibble::task(once));
+            if (runs != std::vector<int>(6, 1)) FAIL("call " << call << " after pauses of " << pause.count());
+            std::this_thread::sleep_for(pause);
+        }
+    }
+}
+
 TEST_CASE("one thread limits the level while others work") {
     const shape s{64, 256};
     const auto w = noise(s.elements(), 3), x = noise(s.cols, 4);
