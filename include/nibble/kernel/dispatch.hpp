@@ -14,6 +14,7 @@
 #include "nibble/kernel/reference/linear.hpp"
 #include "nibble/kernel/reference/magnitude.hpp"
 #include "nibble/kernel/reference/panel.hpp"
+#include "nibble/kernel/reference/plain_floats.hpp"
 #include "nibble/kernel/reference/quantize.hpp"
 #include "nibble/kernel/reference/quantize_best.hpp"
 

@@ -8,6 +8,7 @@
 #include "nibble/kernel/avx2/linear.hpp"
 #include "nibble/kernel/avx2/magnitude.hpp"
 #include "nibble/kernel/avx2/panel.hpp"
+#include "nibble/kernel/avx2/plain_floats.hpp"
 #include "nibble/kernel/avx2/quantize.hpp"
 #include "nibble/kernel/avx2/quantize_best.hpp"
 #include "nibble/kernel/avx2/quantize_bytes.hpp"
