@@ -68,8 +68,13 @@ template <int N>
 NIBBLE_INLINE bool any(const mask32<N>& mask) noexcept {
     if constexpr (N == 1) {
         return mask.raw;
+#if defined(NIBBLE_X86) && !defined(__clang__)
+    } else if constexpr (N == 8) {
+        return __builtin_ia32_movmskps256(__builtin_bit_cast(raw_lanes<float, 8>, mask.raw)) != 0;  // as many lanes are only used with AVX
+#endif
     } else {
         std::int32_t all = 0;
+#pragma GCC unroll 32
         for (int i = 0; i < N; ++i) all |= mask.raw[i];
         return all != 0;
     }

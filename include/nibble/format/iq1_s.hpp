@@ -53,6 +53,7 @@ struct iq1_s {
         for (std::size_t i = 0; i < 32; ++i) codes[i] = static_cast<std::uint8_t>(eighths(packed, group, i) + 16);
     }
 
+    static constexpr int strands = 2;
     static constexpr std::size_t unit_size = 32;
     struct rules {
         static constexpr std::size_t length = 32;

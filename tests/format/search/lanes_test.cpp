@@ -64,3 +64,7 @@ TEST_CASE("searches of levels write the bytes of one lane") {
     compare<nibble::iq4_nl>();
     compare<nibble::iq4_xs>();
 }
+TEST_CASE("searches of ternary points write the bytes of one lane") {
+    compare<nibble::iq1_s>();
+    compare<nibble::iq1_m>();
+}

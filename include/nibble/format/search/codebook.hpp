@@ -91,13 +91,13 @@ NIBBLE_INLINE f32x<N> fit_magnitudes(const float (&y)[Count][N], const float (&w
             const auto v = floats::load(y[i]), w = floats::load(weights[i]);
             const auto old = i32x<N>::load(codes[i]);
             auto rest_cx = sum_cx - w * v * to_float(old), rest_cc = sum_cc - w * to_float(old) * to_float(old);
-            const auto possible = detail::both(rest_cx > zero, rest_cc > zero);
+            const auto possible = (rest_cx > zero) & (rest_cc > zero);
             const auto rounded = code_of(v * rest_cc / rest_cx);
             const auto code = to_float(rounded);
             rest_cx = rest_cx + w * v * code;
             rest_cc = rest_cc + w * code * code;
             const auto gain = rest_cx * rest_cx * sum_cc > sum_cx * sum_cx * rest_cc;
-            const auto better = detail::both(possible, detail::both(!(rounded == old), gain));
+            const auto better = possible & !(rounded == old) & gain;
             select(better, rounded & byte, old).store(codes[i]);
             sum_cx = select(better, rest_cx, sum_cx);
             sum_cc = select(better, rest_cc, sum_cc);
@@ -132,7 +132,7 @@ NIBBLE_INLINE i32x<N> fold_signs(const float (*x)[N], const float (*weights)[N],
         }
         for (std::size_t i = 0; i < 8; ++i) {
             const auto v = floats::load(y[i]);
-            const auto flip = detail::both(odd == ints::set(1), place == ints::set(static_cast<std::int32_t>(i)));
+            const auto flip = (odd == ints::set(1)) & (place == ints::set(static_cast<std::int32_t>(i)));
             select(flip, -v, v).store(y[i]);
             signs = signs ^ select(flip, ints::set(1 << i), ints::set(0));
         }
@@ -171,7 +171,7 @@ NIBBLE_INLINE void find_points(const float (*x)[N], const float (*weights)[N], a
         __builtin_memcpy(w, weights, sizeof w);
         scale = fit_magnitudes<N>(y, w, largest);
         largest = scale * floats::set(static_cast<float>(book::levels));
-        empty = detail::either(empty, !(largest > zero));
+        empty = empty | !(largest > zero);
     }
 
     alignas(64) float y_rows[N][length], root_rows[N][length];
@@ -234,7 +234,7 @@ NIBBLE_INLINE void find_points(const float (*x)[N], const float (*weights)[N], a
         ints packed[groups];
         for (std::size_t g = 0; g < groups; ++g) packed[g] = tried.levels(t, g);
         measure(packed);
-        const auto better = detail::both(sum_cc > zero, sum_cx * sum_cx > score * sum_cc);
+        const auto better = (sum_cc > zero) & (sum_cx * sum_cx > score * sum_cc);
         scale = select(better, sum_cx / sum_cc, scale);
         score = select(better, scale * sum_cx, score);
         for (std::size_t g = 0; g < groups; ++g) {
@@ -258,7 +258,7 @@ NIBBLE_INLINE void find_points(const float (*x)[N], const float (*weights)[N], a
             best[g] = select(here, packed, best[g]);
         }
         measure(best);
-        scale = select(detail::both(repeat, sum_cc > zero), sum_cx / sum_cc, scale);
+        scale = select(repeat & (sum_cc > zero), sum_cx / sum_cc, scale);
     }
 
     const auto negative = scale < zero;

@@ -13,19 +13,6 @@ NIBBLE_EXACT_BEGIN
 NIBBLE_NAMESPACE_BEGIN
 namespace detail {
 
-/// a & b. GCC turns the plain operator on 16 lanes, where AVX-512 has mask registers, into scalar code.
-template <int N>
-NIBBLE_INLINE mask32<N> both(const mask32<N>& a, const mask32<N>& b) noexcept {
-    if constexpr (N > 8) return {a.raw > b.raw ? a.raw : b.raw};
-    else return a & b;
-}
-/// a | b.
-template <int N>
-NIBBLE_INLINE mask32<N> either(const mask32<N>& a, const mask32<N>& b) noexcept {
-    if constexpr (N > 8) return {a.raw < b.raw ? a.raw : b.raw};
-    else return a | b;
-}
-
 /// The greater and the lesser of each lane; b where they are no numbers. One instruction each.
 template <int N>
 NIBBLE_INLINE f32x<N> greater(const f32x<N>& a, const f32x<N>& b) noexcept {

@@ -95,7 +95,7 @@ NIBBLE_INLINE f32x<N> find_level_scale(const float (&x)[Count][N], const float (
     constexpr int last = 7;
     const auto inverse_of = [&](int t) NIBBLE_LAMBDA_INLINE { return (floats::set(static_cast<float>(t)) + first_level) / extreme; };
     const auto consider = [&](const sums& sum) NIBBLE_LAMBDA_INLINE {
-        const auto better = detail::both(sum.cc > zero, sum.cx * sum.cx > score * sum.cc);
+        const auto better = (sum.cc > zero) & (sum.cx * sum.cx > score * sum.cc);
         scale = select(better, sum.cx / sum.cc, scale);
         score = select(better, scale * sum.cx, score);
     };

@@ -60,7 +60,7 @@ NIBBLE_INLINE void sort_lanes(const float (*x)[N], const float (*weights)[N], so
                     const auto a = floats::load(sorted.values[i]), b = floats::load(sorted.values[j]);
                     const auto a_weight = floats::load(sorted.weights[i]), b_weight = floats::load(sorted.weights[j]);
                     const auto a_place = ints::load(sorted.places[i]), b_place = ints::load(sorted.places[j]);
-                    const auto swap = either(a > b, both(a == b, a_place > b_place));
+                    const auto swap = (a > b) | ((a == b) & (a_place > b_place));
                     select(swap, b, a).store(sorted.values[i]);
                     select(swap, a, b).store(sorted.values[j]);
                     select(swap, b_weight, a_weight).store(sorted.weights[i]);
@@ -85,7 +85,7 @@ struct split {
         low = high = choice = i32x<N>::set(-1);
     }
     NIBBLE_INLINE mask32<N> is_better(const f32x<N>& sum_cx, const f32x<N>& sum_cc) const noexcept {
-        return both(sum_cc > f32x<N>::set(0.0f), sum_cx * sum_cx > score * sum_cc);
+        return (sum_cc > f32x<N>::set(0.0f)) & (sum_cx * sum_cx > score * sum_cc);
     }
     NIBBLE_INLINE void offer(const f32x<N>& sum_cx, const f32x<N>& sum_cc, std::size_t i1, std::size_t i2, int which) noexcept {
         const auto better = is_better(sum_cx, sum_cc);
@@ -131,7 +131,7 @@ NIBBLE_INLINE split<N> find_split(const sorted_lanes<Count, N>& sorted) noexcept
             const auto middle_cx = (floats::load(x[i2]) - x1) * eighth, middle_cc = (floats::load(w[i2]) - w1) * eighth * eighth;
             const auto cx0 = first_cx0 + middle_cx + floats::load(last_cx[0][i2]), cx1 = first_cx1 - middle_cx + floats::load(last_cx[1][i2]);
             const auto cc0 = first_cc0 + middle_cc + floats::load(last_cc[0][i2]), cc1 = first_cc1 + middle_cc + floats::load(last_cc[1][i2]);
-            if (!any(either(best.is_better(cx0, cc0), best.is_better(cx1, cc1)))) continue;
+            if (!any(best.is_better(cx0, cc0) | best.is_better(cx1, cc1))) continue;
             best.offer(cx0, cc0, i1, i2, 0);
             best.offer(cx1, cc1, i1, i2, 1);
         }
@@ -178,7 +178,7 @@ NIBBLE_INLINE split<N> find_split_of_halves(const sorted_lanes<Count, N>& sorted
                 }
             }
             auto better = best.is_better(cx[0][0] + cx[1][0], cc[0][0] + cc[1][0]);
-            for (std::size_t k = 1; k < 4; ++k) better = either(better, best.is_better(cx[0][k / 2] + cx[1][k % 2], cc[0][k / 2] + cc[1][k % 2]));
+            for (std::size_t k = 1; k < 4; ++k) better = better | best.is_better(cx[0][k / 2] + cx[1][k % 2], cc[0][k / 2] + cc[1][k % 2]);
             if (!any(better)) continue;
             for (std::size_t k = 0; k < 4; ++k) {
                 best.offer(cx[0][k / 2] + cx[1][k % 2], cc[0][k / 2] + cc[1][k % 2], i1, i2, static_cast<int>(k));
@@ -227,7 +227,7 @@ NIBBLE_INLINE void find_ternary_points(const float (&x)[Rules::length][N], const
     detail::split<N> best;
     if constexpr (Rules::halves) best = detail::find_split_of_halves<length, N>(sorted);
     else best = detail::find_split<length, N>(sorted);
-    const auto empty = detail::either(Rules::is_empty(magnitude), best.choice < ints::set(0));
+    const auto empty = Rules::is_empty(magnitude) | (best.choice < ints::set(0));
 
     const auto negative = best.scale < zero;
     auto scale = select(negative, -best.scale, best.scale);
@@ -256,8 +256,8 @@ NIBBLE_INLINE void find_ternary_points(const float (&x)[Rules::length][N], const
             const auto v = floats::load(x[8 * g + i]);
             const auto place = ints::set(static_cast<std::int32_t>(8 * g + i) + 1);
             const auto one = ints::set(1 << (2 * i)), none = ints::set(0);
-            const auto above_low = detail::either(v > low, detail::both(v == low, place > low_place));
-            const auto above_high = detail::either(v > high, detail::both(v == high, place > high_place));
+            const auto above_low = (v > low) | ((v == low) & (place > low_place));
+            const auto above_high = (v > high) | ((v == high) & (place > high_place));
             packed = packed + select(above_low, one, none) + select(above_high, one, none);
         }
         packed = select(negative, ints::set(0xAAAA) - packed, packed);  // level to 2 - level
@@ -275,7 +275,7 @@ NIBBLE_INLINE void find_ternary_points(const float (&x)[Rules::length][N], const
             sum_cx = sum_cx + weighted * floats::load(x[i]);
             sum_cc = sum_cc + weighted * code;
         }
-        scale = select(detail::both(refit, detail::both(sum_cx > zero, sum_cc > zero)), sum_cx / sum_cc, scale);
+        scale = select(refit & (sum_cx > zero) & (sum_cc > zero), sum_cx / sum_cc, scale);
     }
     select(empty, zero, scale).store(found.scale + at);
     for (std::size_t g = 0; g < groups; ++g) {
