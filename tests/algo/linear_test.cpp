@@ -84,8 +84,8 @@ TEST_CASE("many columns, prepared by several threads, stay within the bound") {
 
 TEST_CASE("products stay within their bound where integer sums are as large as they may be") {
     using formats = nibble::format_list<nibble::q8_0, nibble::q6_k, nibble::iq4_nl, nibble::iq4_xs, nibble::iq2_xxs, nibble::iq2_xs, nibble::iq2_s,
-                                        nibble::iq3_xxs, nibble::iq3_s, nibble::tq2_0,
-                                        nibble::q2_k, nibble::q3_k, nibble::iq1_s, nibble::iq1_m>;
+                                        nibble::iq3_xxs, nibble::iq3_s, nibble::tq2_0, nibble::q2_k, nibble::q3_k, nibble::q4_k, nibble::q5_k,
+                                        nibble::iq1_s, nibble::iq1_m>;
     support::for_each_format(formats{}, [](auto format) {
         using F = decltype(format);
         const std::size_t rows = 17, cols = 768, count = 31;

@@ -4,12 +4,13 @@
 // Few rows, each by itself, run by run: vnni/activation.hpp
 // Many rows, in blocks of `width` rows, run by run, and there in tiles of eight rows and then perhaps of four, two and one (`count`):
 //   scales [run][tile][group][count], sums [parts] of such arrays, codes [run][tile][group][count][32] in the order of the elements
-// A narrow block is one tile. In a wide one, rows for formats with blocks of 256 have one scale for 256 columns, as these formats' companion
-// q8_k has, and sums without it.
+// A narrow block is one tile. In a wide one, rows for formats whose sums stay integers (integer_form.hpp) have one scale for 256 columns, as these
+// formats' companion q8_k has, and sums without it: beside offsets as pairs of 16 bits, [run][tile][pair][count].
 // Rows are padded to whole runs with zeros.
 #pragma once
 
 #include "nibble/kernel/avx2/quantize_run.hpp"
+#include "nibble/kernel/avx512/integer_form.hpp"
 #include "nibble/kernel/avx512/vnni.hpp"
 #include "nibble/kernel/op.hpp"
 
@@ -26,10 +27,6 @@ inline constexpr std::size_t widest = 512;
 inline constexpr std::size_t narrow = 24;
 /// Rows of a tile of a wide block, at most.
 inline constexpr std::size_t widest_tile = 8;
-
-/// In wide blocks, rows have one scale for 256 columns.
-template <class F>
-inline constexpr bool one_scale = F::block_size == run_size;
 
 /// Rows of a block: blocks of equal width waste least.
 NIBBLE_INLINE constexpr std::size_t width_for(std::size_t count) noexcept { return divide_up(count, divide_up(count, widest)); }
@@ -53,12 +50,23 @@ NIBBLE_INLINE __m512i broadcast_codes(const std::int8_t* codes) noexcept {
     return _mm512_set1_epi32(four);
 }
 /// sum + the products of sixteen times four codes with the same four of a float row. The broadcast is part of the instruction; GCC 12 does not know
-/// that form and would take a register and an instruction for it.
+/// that form and would take a register and an instruction for it. Volatile: GCC would have chains of sums take turns no more.
 NIBBLE_INLINE __m512i add_products(__m512i sum, __m512i codes, const std::int8_t* activation) noexcept {
 #if defined(__clang__)
     return _mm512_dpbusd_epi32(sum, codes, broadcast_codes(activation));
 #else
-    __asm__("vpdpbusd {%2%{1to16%}, %1, %0|%0, %1, %2%{1to16%}}" : "+v"(sum) : "v"(codes), "m"(*reinterpret_cast<const std::int8_t(*)[4]>(activation)));
+    __asm__ volatile("vpdpbusd {%2%{1to16%}, %1, %0|%0, %1, %2%{1to16%}}"
+                     : "+v"(sum)
+                     : "v"(codes), "m"(*reinterpret_cast<const std::int8_t(*)[4]>(activation)));
+    return sum;
+#endif
+}
+/// The same for sixteen times two words with the same two of a float row.
+NIBBLE_INLINE __m512i add_word_products(__m512i sum, __m512i words, const std::int32_t* activation) noexcept {
+#if defined(__clang__)
+    return _mm512_dpwssd_epi32(sum, words, _mm512_set1_epi32(*activation));
+#else
+    __asm__("vpdpwssd {%2%{1to16%}, %1, %0|%0, %1, %2%{1to16%}}" : "+v"(sum) : "v"(words), "m"(*activation));
     return sum;
 #endif
 }
@@ -108,6 +116,19 @@ NIBBLE_INLINE void for_each_run(const float* x, std::size_t first, std::size_t l
     }
 }
 
+/// What the sums of part p are kept as where sums of products stay integers. Beside offsets, pairs of them are, all as part 0.
+template <class F>
+NIBBLE_INLINE __m256i paired_with_integers(const __m256i (&sums)[F::parts], std::size_t p) noexcept {
+    if constexpr (decoder<F>::zero >= 0) {
+        return _mm256_add_epi32(_mm256_mullo_epi32(sums[p], _mm256_set1_epi32(-decoder<F>::zero)), _mm256_set1_epi32(tries_words<F> ? word_bias : 0));
+    } else if constexpr (F::parts == 2) {
+        return _mm256_blend_epi16(sums[0], _mm256_slli_epi32(sums[1], 16), 0xAA);
+    } else {
+        const __m256i pairs = _mm256_blend_epi16(sums[0], _mm256_srli_epi64(sums[0], 16), 0xAA);  // in every other lane
+        return _mm256_permutevar8x32_epi32(pairs, _mm256_setr_epi32(0, 2, 4, 6, 0, 2, 4, 6));
+    }
+}
+
 /// Workspace and prepare of products that share a register among rows: float rows in blocks, however few.
 template <class F>
 struct block_activation {
@@ -116,7 +137,7 @@ struct block_activation {
     static std::size_t workspace(std::size_t count, std::size_t cols) noexcept { return count * activation_bytes<parts>(cols); }
 
     static void prepare(const float* x, std::size_t first, std::size_t last, std::size_t count, std::size_t cols, std::byte* out) noexcept {
-        if (one_scale<F> && width_for(count) > narrow) prepare_as<one_scale<F>>(x, first, last, count, cols, out);
+        if (stays_integer<F> && width_for(count) > narrow) prepare_as<stays_integer<F>>(x, first, last, count, cols, out);
         else prepare_as<false>(x, first, last, count, cols, out);
     }
 
@@ -135,9 +156,11 @@ private:
         float scales[8];
         std::int32_t sums[parts][8];
         _mm256_storeu_ps(scales, run.scales);
-        const __m256 sum_scales = one_scale<F> && to.wide() ? _mm256_set1_ps(1.0f) : run.scales;
 #pragma GCC unroll 2
-        for (std::size_t p = 0; p < parts; ++p) _mm256_storeu_si256(reinterpret_cast<__m256i*>(sums[p]), paired<F>(run.sums[p], sum_scales));
+        for (std::size_t p = 0; p < parts; ++p) {
+            const __m256i kept = stays_integer<F> && to.wide() ? paired_with_integers<F>(run.sums, p) : paired<F>(run.sums[p], run.scales);
+            _mm256_storeu_si256(reinterpret_cast<__m256i*>(sums[p]), kept);
+        }
         std::size_t count = to.wide() ? widest_tile : to.width;
         while (row >= to.width / count * count) count /= 2;
         const std::size_t first = row / count * count;

@@ -35,7 +35,6 @@ struct kernel<op::linear, F, isa::avx512> {
         constexpr std::size_t parts = F::parts;
         const std::size_t runs = avx512::runs_of(cols), row_stride = row_bytes<F>(cols);
         alignas(64) float sums[avx512::widest][panel::rows];
-        avx512::unpacked_run<avx512::factors_of<F>> unpacked;
         for (std::size_t i = 0; i < count; i += avx512::width_for(count)) {
             const avx512::block all = avx512::block_at<parts>(workspace, i, count, cols);
             for (std::size_t r = 0; r < rows; r += panel::rows) {
@@ -43,11 +42,7 @@ struct kernel<op::linear, F, isa::avx512> {
                 __builtin_memset(sums, 0, all.width * sizeof sums[0]);
                 avx512::block x = all;
                 for (std::size_t k = 0; k < runs; ++k) {
-                    avx512::unpack<F>(packed + r * row_stride, here, cols, k, unpacked);
-                    constexpr std::size_t factor_stride = avx512::factors_of<F> * panel::rows;
-                    const avx512::run_at_hand at_hand{unpacked.codes[0], panel::wide_code_bytes, unpacked.factors[0][0], factor_stride};
-                    if (x.wide()) avx512::multiply_tiles<F>(at_hand, x, sums);
-                    else avx512::multiply_unpacked<parts, avx512::adds_offsets<F>>(at_hand, x, sums);
+                    multiply_rows(packed + r * row_stride, here, cols, k, x, sums);
                     x = x.after(x.width);
                 }
                 avx512::store_sums(sums, x.width, here, y + i * stride + r, stride);
@@ -58,6 +53,23 @@ struct kernel<op::linear, F, isa::avx512> {
 
 private:
     static constexpr op::linear::entry avx2_entry = kernel<op::linear, F, isa::avx2>::entry;
+    /// Adds the products of run k of 1 to 16 packed rows with all float rows of a block.
+    NIBBLE_INLINE static void multiply_rows(const std::byte* packed, std::size_t rows, std::size_t cols, std::size_t k, const avx512::block& x,
+                                            float (*sums)[panel::rows]) noexcept {
+        if constexpr (avx512::stays_integer<F>) {
+            if (x.wide()) {
+                avx512::integer_run<F> unpacked;
+                avx512::unpack<F>(packed, rows, cols, k, unpacked);
+                avx512::multiply_integers(unpacked, x, sums);
+                return;
+            }
+        }
+        avx512::unpacked_run<avx512::factors_of<F>> unpacked;
+        avx512::unpack<F>(packed, rows, cols, k, unpacked);
+        const avx512::run_at_hand at_hand{unpacked.codes[0], panel::wide_code_bytes, unpacked.factors[0][0], avx512::factors_of<F> * panel::rows};
+        if (x.wide()) avx512::multiply_tiles<F>(at_hand, x, sums);
+        else avx512::multiply_unpacked<F::parts, avx512::adds_offsets<F>>(at_hand, x, sums);
+    }
     NIBBLE_INLINE static bool as_avx2(std::size_t count) noexcept { return count == 1 && avx512::single_like_avx2<F>; }
 };
 

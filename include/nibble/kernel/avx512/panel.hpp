@@ -6,102 +6,12 @@
 // their sums in registers (tile.hpp).
 #pragma once
 
-#include "nibble/kernel/avx2/panel.hpp"
-#include "nibble/kernel/avx512/panel_codes.hpp"
-#include "nibble/kernel/avx512/scaled_codes.hpp"
-#include "nibble/kernel/avx512/tile.hpp"
+#include "nibble/kernel/avx512/packed_rows.hpp"
 
 #if defined(NIBBLE_X86)
 NIBBLE_TARGET_BEGIN_AVX512
 NIBBLE_BASELINE_BEGIN
 namespace avx512 {
-
-/// Sixteen rows of eight 32-bit elements, `stride` bytes apart, to eight columns of sixteen, `out_stride` bytes apart.
-NIBBLE_INLINE void transpose(const std::byte* rows, std::size_t stride, std::byte* out, std::size_t out_stride) noexcept {
-    __m512i half[2][4];
-#pragma GCC unroll 2
-    for (std::size_t h = 0; h < 2; ++h) {
-        __m512i v[4], a[4];
-#pragma GCC unroll 4
-        for (std::size_t i = 0; i < 4; ++i) {
-            const auto at = [&](std::size_t r) NIBBLE_LAMBDA_INLINE { return _mm256_load_si256(reinterpret_cast<const __m256i*>(rows + (8 * h + r) * stride)); };
-            v[i] = _mm512_inserti64x4(_mm512_castsi256_si512(at(i)), at(i + 4), 1);
-        }
-        a[0] = _mm512_unpacklo_epi32(v[0], v[1]);
-        a[1] = _mm512_unpackhi_epi32(v[0], v[1]);
-        a[2] = _mm512_unpacklo_epi32(v[2], v[3]);
-        a[3] = _mm512_unpackhi_epi32(v[2], v[3]);
-        half[h][0] = _mm512_unpacklo_epi64(a[0], a[2]);
-        half[h][1] = _mm512_unpackhi_epi64(a[0], a[2]);
-        half[h][2] = _mm512_unpacklo_epi64(a[1], a[3]);
-        half[h][3] = _mm512_unpackhi_epi64(a[1], a[3]);
-    }
-#pragma GCC unroll 4
-    for (std::size_t k = 0; k < 4; ++k) {
-        _mm512_store_si512(out + k * out_stride, _mm512_shuffle_i32x4(half[0][k], half[1][k], 0x88));
-        _mm512_store_si512(out + (k + 4) * out_stride, _mm512_shuffle_i32x4(half[0][k], half[1][k], 0xDD));
-    }
-}
-
-/// Sixteen rows by 256 columns, row by row: codes, and scales (offsets) by part.
-template <std::size_t Factors>
-struct alignas(64) decoded_rows {
-    std::byte codes[panel::rows][run_size];
-    float factors[panel::rows][Factors][8];
-};
-
-/// The same by columns: codes as in a panel, and scales (then offsets) by group and part.
-template <std::size_t Factors>
-struct alignas(64) unpacked_run {
-    std::byte codes[8][panel::wide_code_bytes];
-    float factors[8][Factors][panel::rows];
-};
-
-/// Whether sums of activations meet offsets; else sums of products start at what the codes' zero takes away.
-template <class F>
-inline constexpr bool adds_offsets = decoder<F>::zero < 0;
-
-/// Scales, and offsets where they are added.
-template <class F>
-inline constexpr std::size_t factors_of = F::parts * (adds_offsets<F> ? 2 : 1);
-
-/// From rows to columns.
-template <std::size_t Factors>
-NIBBLE_NOINLINE void transpose_rows(const decoded_rows<Factors>& from, unpacked_run<Factors>& to) noexcept {
-    for (std::size_t g = 0; g < 8; ++g) transpose(from.codes[0] + 32 * g, run_size, to.codes[g], 64);
-    for (std::size_t i = 0; i < Factors; ++i) {
-        transpose(reinterpret_cast<const std::byte*>(from.factors[0][i]), sizeof from.factors[0], reinterpret_cast<std::byte*>(to.factors[0][i]),
-                  sizeof to.factors[0]);
-    }
-}
-
-/// Unpacks run `index` of 1 to 16 packed rows; rows past the end are zeros.
-template <class F>
-NIBBLE_INLINE void unpack(const std::byte* packed, std::size_t rows, std::size_t cols, std::size_t index, unpacked_run<factors_of<F>>& out) noexcept {
-    constexpr std::size_t parts = F::parts;
-    decoded_rows<factors_of<F>> decoded;
-    const std::size_t stride = row_bytes<F>(cols);
-    for (std::size_t r = 0; r < rows; ++r, packed += stride) {
-        std::byte padded[run_bytes<F>];
-        const std::byte* run = avx2::run_at<F>(packed, index, cols, padded);
-#pragma GCC unroll 8
-        for (std::size_t line = 0; line < run_bytes<F>; line += 64) _mm_prefetch(reinterpret_cast<const char*>(run) + run_bytes<F> + line, _MM_HINT_T0);
-        const auto scales = decoder<F>::scales(run);
-#pragma GCC unroll 2
-        for (std::size_t p = 0; p < parts; ++p) {
-            _mm256_store_ps(decoded.factors[r][p], scales.scale[p]);
-            if constexpr (adds_offsets<F>) _mm256_store_ps(decoded.factors[r][parts + p], scales.offset[p]);
-        }
-        for_each_of_eight([&]<int Group>() NIBBLE_LAMBDA_INLINE {
-            _mm256_store_si256(reinterpret_cast<__m256i*>(decoded.codes[r] + 32 * Group), decoder<F>::template codes<Group>(run));
-        });
-    }
-    for (std::size_t r = rows; r < panel::rows; ++r) {
-        __builtin_memset(decoded.codes[r], 0, sizeof decoded.codes[r]);
-        __builtin_memset(decoded.factors[r], 0, sizeof decoded.factors[r]);
-    }
-    transpose_rows(decoded, out);
-}
 
 /// Adds the products of one group with `Count` float rows to their sums. The rows' chains of vpdpbusd are independent and take turns.
 template <std::size_t Parts, bool Offsets, int Count>
@@ -314,10 +224,10 @@ private:
         }
     }
     static void multiply_wide(const std::byte* run, const avx512::block& x, float (*sums)[panel::rows]) noexcept {
-        if constexpr (avx512::scales_codes<F>) {
-            avx512::scaled_run<F> unpacked;
-            avx512::unpack_scaled(run, unpacked);
-            avx512::multiply_scaled(unpacked, x, sums);
+        if constexpr (avx512::stays_integer<F>) {
+            avx512::integer_run<F> unpacked;
+            avx512::unpack(run, unpacked);
+            avx512::multiply_integers(unpacked, x, sums);
         } else {
             constexpr std::size_t size = panel::wide_group_bytes(F::parts);
             alignas(64) std::byte wide[panel::wide_run_bytes<F>];

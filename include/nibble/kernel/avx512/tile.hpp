@@ -26,7 +26,7 @@ NIBBLE_INLINE void multiply_tile(run_at_hand w, block x, float (*sums)[panel::ro
     const std::size_t part_stride = x.groups * x.width;
     __m512 total[Count];
 #pragma GCC unroll 8
-    for (int c = 0; c < Count; ++c) total[c] = one_scale<F> ? _mm512_setzero_ps() : _mm512_load_ps(sums[c]);
+    for (int c = 0; c < Count; ++c) total[c] = _mm512_load_ps(sums[c]);
 #pragma GCC unroll 1
     for (int g = 0; g < 8; ++g) {
         __m512 product[Count];
@@ -47,8 +47,7 @@ NIBBLE_INLINE void multiply_tile(run_at_hand w, block x, float (*sums)[panel::ro
 #pragma GCC unroll 8
             for (int c = 0; c < Count; ++c) {
                 const __m512 value = _mm512_cvtepi32_ps(sum[c]);
-                if constexpr (one_scale<F>) total[c] = _mm512_fmadd_ps(value, scale, total[c]);
-                else product[c] = p == 0 ? _mm512_mul_ps(value, scale) : _mm512_fmadd_ps(value, scale, product[c]);
+                product[c] = p == 0 ? _mm512_mul_ps(value, scale) : _mm512_fmadd_ps(value, scale, product[c]);
             }
             if constexpr (offsets) {
                 const __m512 offset = _mm512_load_ps(factors + parts * static_cast<int>(panel::rows));
@@ -60,10 +59,8 @@ NIBBLE_INLINE void multiply_tile(run_at_hand w, block x, float (*sums)[panel::ro
                 }
             }
         }
-        if constexpr (!one_scale<F>) {
 #pragma GCC unroll 8
-            for (int c = 0; c < Count; ++c) total[c] = _mm512_fmadd_ps(product[c], _mm512_set1_ps(x.scales[c]), total[c]);
-        }
+        for (int c = 0; c < Count; ++c) total[c] = _mm512_fmadd_ps(product[c], _mm512_set1_ps(x.scales[c]), total[c]);
         w.codes += w.code_stride;
         w.factors += w.factor_stride;
         x.codes += 32 * Count;
@@ -71,10 +68,7 @@ NIBBLE_INLINE void multiply_tile(run_at_hand w, block x, float (*sums)[panel::ro
         x.scales += Count;
     }
 #pragma GCC unroll 8
-    for (int c = 0; c < Count; ++c) {
-        if constexpr (one_scale<F>) total[c] = _mm512_fmadd_ps(total[c], _mm512_set1_ps(x.scales[c - Count]), _mm512_load_ps(sums[c]));
-        _mm512_store_ps(sums[c], total[c]);
-    }
+    for (int c = 0; c < Count; ++c) _mm512_store_ps(sums[c], total[c]);
 }
 
 /// Calls multiply<Count>(tile, sums) for each tile of a wide block.
