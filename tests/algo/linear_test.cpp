@@ -1,6 +1,7 @@
 // gemv and gemm: every format, every level, odd sizes, both orders of the weights, within the documented bound.
 #include "support/test.hpp"
 
+#include <algorithm>
 #include <cmath>
 #include <nibble/algo/thread_pool.hpp>
 #include <nibble/nibble.hpp>
@@ -231,12 +232,13 @@ TEST_CASE("products of weights up to 2^100 are as exact as others") {
     std::vector<std::byte> memory(blocks * sizeof(F::block));
     for (std::byte& b : memory) b = static_cast<std::byte>(generator());
     for (std::size_t b = 0; b < blocks; ++b) memory[b * sizeof(F::block)] = static_cast<std::byte>(212 + generator() % 13);  // the largest weight is 12 * 2^96
+    std::fill_n(&memory[3 * sizeof(F::block) + 1], sizeof(F::block) - 1, std::byte{0});  // a block of zeros, whose scale is large
     std::vector<float> decoded(rows * cols);
     REQUIRE(static_cast<bool>(nibble::dequantize<F>(memory, decoded, {rows, cols})));
     const auto view = nibble::view<F>(memory, {rows, cols});
     const auto panel = nibble::repack(*view);
     REQUIRE((view && panel));
-    for (const std::size_t count : {1u, 3u, 7u, 13u}) {
+    for (const std::size_t count : {1u, 3u, 7u, 13u, 31u}) {
         const auto x = noise(count * cols, 9, 1.0f);
         const nibble::dense_view<const float> in(x.data(), nibble::shape{count, cols});
         support::for_each_level([&](nibble::isa level) {

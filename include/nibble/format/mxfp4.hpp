@@ -42,7 +42,7 @@ struct mxfp4 {
 
     static constexpr int code_bits = 5;
     static constexpr std::size_t parts = 1;
-    static constexpr panel_form panels = panels_of_levels(levels::zero, factor_form::brains, levels::values);
+    static constexpr panel_form panels = panels_of_levels(levels::zero, factor_form::powers, levels::values);
     NIBBLE_INLINE static void affine(const block& packed, std::size_t, std::uint8_t (&codes)[32], float (&scale)[1],
                                      float (&offset)[1]) noexcept {
         packed.codes.get(codes);

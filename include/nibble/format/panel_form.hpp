@@ -13,7 +13,7 @@ NIBBLE_NAMESPACE_BEGIN
 enum class factor_form : std::uint8_t {
     floats,     ///< fp32; anything is
     halves,     ///< fp16
-    brains,     ///< bf16
+    powers,     ///< powers of two and zero, as bf16
     multiples,  ///< all of 256 elements are one fp32 number times integers from -128 to 127
 };
 

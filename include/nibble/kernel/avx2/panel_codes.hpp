@@ -59,7 +59,7 @@ NIBBLE_INLINE __m256 panel_factors(const std::byte* run, std::size_t kind, std::
         return _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(from))));
     } else if constexpr (order::form.factors == factor_form::halves) {
         return _mm256_cvtph_ps(halves());
-    } else if constexpr (order::form.factors == factor_form::brains) {
+    } else if constexpr (order::form.factors == factor_form::powers) {
         return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(halves()), 16));
     } else {
         return _mm256_loadu_ps(reinterpret_cast<const float*>(from));

@@ -68,7 +68,7 @@ private:
         avx512::unpack<F>(packed, rows, cols, k, unpacked);
         const avx512::run_at_hand at_hand{unpacked.codes[0], panel::wide_code_bytes, unpacked.factors[0][0], avx512::factors_of<F> * panel::rows};
         if (x.wide()) avx512::multiply_tiles<F>(at_hand, x, sums);
-        else avx512::multiply_unpacked<F::parts, avx512::adds_offsets<F>>(at_hand, x, sums);
+        else avx512::multiply_unpacked<F::parts, avx512::adds_offsets<F>, avx512::has_powers<F>>(at_hand, x, sums);
     }
     NIBBLE_INLINE static bool as_avx2(std::size_t count) noexcept { return count == 1 && avx512::single_like_avx2<F>; }
 };

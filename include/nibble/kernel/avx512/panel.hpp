@@ -14,7 +14,7 @@ NIBBLE_BASELINE_BEGIN
 namespace avx512 {
 
 /// Adds the products of one group with `Count` float rows to their sums. The rows' chains of vpdpbusd are independent and take turns.
-template <std::size_t Parts, bool Offsets, int Count>
+template <std::size_t Parts, bool Offsets, bool Powers, int Count>
 NIBBLE_INLINE void multiply_group(const __m512i (&w)[8], const __m512 (&scale)[Parts], const __m512 (&offset)[Parts], const block& x,
                                   std::size_t first, float (*sums)[panel::rows]) noexcept {
     constexpr int steps = 8 / static_cast<int>(Parts);
@@ -35,7 +35,7 @@ NIBBLE_INLINE void multiply_group(const __m512i (&w)[8], const __m512 (&scale)[P
 #pragma GCC unroll 4
         for (int c = 0; c < Count; ++c) {
             const __m512 product = _mm512_cvtepi32_ps(sum[c]);
-            total[c] = p == 0 ? _mm512_mul_ps(product, scale[0]) : _mm512_fmadd_ps(product, scale[p], total[c]);
+            total[c] = p == 0 ? times_scales<Powers>(product, scale[0]) : _mm512_fmadd_ps(product, scale[p], total[c]);
         }
     }
 #pragma GCC unroll 4
@@ -56,7 +56,7 @@ NIBBLE_INLINE void multiply_group(const __m512i (&w)[8], const __m512 (&scale)[P
 
 /// Adds the products of a run of sixteen rows with all float rows of a narrow block to `sums`.
 /// @param group group(g, codes, scales, offsets) loads group g
-template <std::size_t Parts, bool Offsets, class Group>
+template <std::size_t Parts, bool Offsets, bool Powers, class Group>
 NIBBLE_INLINE void multiply_groups(Group&& group, block x, float (*sums)[panel::rows]) noexcept {
     for (std::size_t g = 0; g < panel::groups; ++g) {
         __m512i w[8];
@@ -64,18 +64,18 @@ NIBBLE_INLINE void multiply_groups(Group&& group, block x, float (*sums)[panel::
         group(g, w, s, o);
         std::size_t c = 0;
 #pragma GCC unroll 1
-        for (; c + 4 <= x.width; c += 4) multiply_group<Parts, Offsets, 4>(w, s, o, x, c, sums);
+        for (; c + 4 <= x.width; c += 4) multiply_group<Parts, Offsets, Powers, 4>(w, s, o, x, c, sums);
 #pragma GCC unroll 1
-        for (; c < x.width; ++c) multiply_group<Parts, Offsets, 1>(w, s, o, x, c, sums);
+        for (; c < x.width; ++c) multiply_group<Parts, Offsets, Powers, 1>(w, s, o, x, c, sums);
         x.scales += x.width;
         x.sums += x.width;
         x.codes += 32 * x.width;
     }
 }
 /// The same for an unpacked run.
-template <std::size_t Parts, bool Offsets>
+template <std::size_t Parts, bool Offsets, bool Powers>
 NIBBLE_NOINLINE void multiply_unpacked(run_at_hand from, const block& x, float (*sums)[panel::rows]) noexcept {
-    multiply_groups<Parts, Offsets>(
+    multiply_groups<Parts, Offsets, Powers>(
         [&](std::size_t g, __m512i (&w)[8], __m512 (&s)[Parts], __m512 (&o)[Parts]) NIBBLE_LAMBDA_INLINE {
 #pragma GCC unroll 8
             for (int k = 0; k < 8; ++k) w[k] = _mm512_load_si512(from.codes + g * from.code_stride + 64 * k);
@@ -93,7 +93,7 @@ template <class F>
 NIBBLE_NOINLINE void multiply_run(const std::byte* run, const block& x, float (*sums)[panel::rows]) noexcept {
     using order = panel::order<F>;
     constexpr std::size_t parts = F::parts;
-    multiply_groups<parts, adds_offsets<F>>(
+    multiply_groups<parts, adds_offsets<F>, has_powers<F>>(
         [&](std::size_t g, __m512i (&w)[8], __m512 (&s)[parts], __m512 (&o)[parts]) NIBBLE_LAMBDA_INLINE {
             avx2::fetch_ahead<F>(run, g);
             load_panel_codes<F>(run + g * order::group_bytes, w);

@@ -94,7 +94,7 @@ NIBBLE_INLINE __m512 panel_factors(const std::byte* run, std::size_t kind, std::
         return _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(from))));
     } else if constexpr (order::form.factors == factor_form::halves) {
         return _mm512_cvtph_ps(halves());
-    } else if constexpr (order::form.factors == factor_form::brains) {
+    } else if constexpr (order::form.factors == factor_form::powers) {
         return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(halves()), 16));
     } else {
         return _mm512_loadu_ps(from);

@@ -18,6 +18,17 @@ struct run_at_hand {
     std::size_t factor_stride;
 };
 
+/// Whether scales are powers of two or zero.
+template <class F>
+inline constexpr bool has_powers = panels_of<F>.factors == factor_form::powers;
+
+/// Sums times their scales. Powers of two are added to exponents, which takes no pipe from vpdpbusd as a product does.
+template <bool Powers>
+NIBBLE_INLINE __m512 times_scales(__m512 sums, __m512 scales) noexcept {
+    if constexpr (Powers) return _mm512_scalef_ps(sums, _mm512_getexp_ps(scales));
+    else return _mm512_mul_ps(sums, scales);
+}
+
 /// Adds the products of a run with a tile of `Count` float rows to their sums. The rows' chains of vpdpbusd are independent and take turns.
 template <class F, int Count>
 NIBBLE_INLINE void multiply_tile(run_at_hand w, block x, float (*sums)[panel::rows]) noexcept {
@@ -47,7 +58,7 @@ NIBBLE_INLINE void multiply_tile(run_at_hand w, block x, float (*sums)[panel::ro
 #pragma GCC unroll 8
             for (int c = 0; c < Count; ++c) {
                 const __m512 value = _mm512_cvtepi32_ps(sum[c]);
-                product[c] = p == 0 ? _mm512_mul_ps(value, scale) : _mm512_fmadd_ps(value, scale, product[c]);
+                product[c] = p == 0 ? times_scales<has_powers<F>>(value, scale) : _mm512_fmadd_ps(value, scale, product[c]);
             }
             if constexpr (offsets) {
                 const __m512 offset = _mm512_load_ps(factors + parts * static_cast<int>(panel::rows));

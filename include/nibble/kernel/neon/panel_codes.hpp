@@ -39,7 +39,7 @@ NIBBLE_INLINE float32x4_t panel_factors(const std::byte* run, std::size_t kind, 
         return vmulq_f32(vcvtq_f32_s32(vmovl_s16(vget_low_s16(wide))), vld1q_f32(units));
     } else if constexpr (order::form.factors == factor_form::halves) {
         return vcvt_f32_f16(vreinterpret_f16_u16(vld1_u16(halves)));
-    } else if constexpr (order::form.factors == factor_form::brains) {
+    } else if constexpr (order::form.factors == factor_form::powers) {
         return vreinterpretq_f32_u32(vshll_n_u16(vld1_u16(halves), 16));
     } else {
         return vld1q_f32(reinterpret_cast<const float*>(from));
