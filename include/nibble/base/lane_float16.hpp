@@ -8,7 +8,7 @@ NIBBLE_EXACT_BEGIN
 NIBBLE_NAMESPACE_BEGIN
 
 /// float_to_float16 of each lane: the same bits.
-template <int N>
+template <lane_count auto N>
 NIBBLE_INLINE i32x<N> to_float16(const f32x<N>& value) noexcept {
     if constexpr (N == 1) {
         return {float_to_float16(value.raw)};

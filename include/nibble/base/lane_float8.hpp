@@ -8,7 +8,7 @@ NIBBLE_EXACT_BEGIN
 NIBBLE_NAMESPACE_BEGIN
 
 /// The code of each lane, to nearest even; codes above `largest` become `overflow`, NaN 0x7F with its sign.
-template <int N, int MantissaBits, int Bias>
+template <lane_count auto N, int MantissaBits, int Bias>
 NIBBLE_INLINE i32x<N> to_float8(const f32x<N>& value, int largest, int overflow) noexcept {
     using ints = i32x<N>;
     constexpr int cut = 23 - MantissaBits, normal = (128 - Bias) << 23;
@@ -25,7 +25,7 @@ NIBBLE_INLINE i32x<N> to_float8(const f32x<N>& value, int largest, int overflow)
 }
 
 /// The float of each code; what lies above `largest` is left to the caller.
-template <int N, int MantissaBits, int Bias>
+template <lane_count auto N, int MantissaBits, int Bias>
 NIBBLE_INLINE f32x<N> from_float8(const i32x<N>& code) noexcept {
     using ints = i32x<N>;
     // As exponent and mantissa of a float it is too small by a power of two; multiplying makes subnormals normal.

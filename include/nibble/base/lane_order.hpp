@@ -32,16 +32,12 @@ NIBBLE_INLINE void permute_every(const From& a, const From& b, To& to, std::inte
 }  // namespace detail
 
 /// The low byte of each lane, in order.
-template <int N>
+template <lane_count auto N>
 NIBBLE_INLINE void store_bytes(const i32x<N>& value, std::uint8_t* to) noexcept {
-#if !defined(__clang__)
-    if constexpr (N > 8) {
+    if constexpr (N > lanes_of_register<N>) {
         store_bytes(value.low, to);
         store_bytes(value.high, to + N / 2);
-        return;
-    } else
-#endif
-    if constexpr (N == 1) {
+    } else if constexpr (N == 1) {
         *to = static_cast<std::uint8_t>(value.raw);
 #if !defined(__CUDACC__)
     } else if constexpr (N == 8) {
@@ -59,7 +55,7 @@ NIBBLE_INLINE void store_bytes(const i32x<N>& value, std::uint8_t* to) noexcept 
     }
 }
 /// The same of four neighbours: 4 * N bytes.
-template <int N>
+template <lane_count auto N>
 NIBBLE_INLINE void store_bytes(const i32x<N> (&values)[4], std::uint8_t* to) noexcept {
     if constexpr (N == 1) {
         for (std::size_t i = 0; i < 4; ++i) store_bytes(values[i], to + i);
@@ -78,7 +74,7 @@ NIBBLE_INLINE void store_bytes(const i32x<N> (&values)[4], std::uint8_t* to) noe
 }
 
 /// The same of two neighbours, whose values are 0 .. 255: 2 * N bytes.
-template <int N>
+template <lane_count auto N>
 NIBBLE_INLINE void store_bytes(const i32x<N> (&values)[2], std::uint8_t* to) noexcept {
 #if !defined(__CUDACC__)
     if constexpr (N == 8) {
@@ -96,7 +92,7 @@ NIBBLE_INLINE void store_bytes(const i32x<N> (&values)[2], std::uint8_t* to) noe
 }
 
 /// The low bytes of Count integers, which value_at(i) gives as those of i .. i + N - 1.
-template <int N, std::size_t Count>
+template <lane_count auto N, std::size_t Count>
 NIBBLE_INLINE void store_bytes(std::uint8_t* to, auto value_at) noexcept {
     if constexpr (N > 1 && Count % (4 * N) == 0) {
         for (std::size_t i = 0; i < Count; i += 4 * N) {
@@ -109,7 +105,7 @@ NIBBLE_INLINE void store_bytes(std::uint8_t* to, auto value_at) noexcept {
 }
 
 /// The bits of all lanes in one integer, those of lane i moved up by i.
-template <int N>
+template <lane_count auto N>
 NIBBLE_INLINE std::int32_t join_bits(const i32x<N>& value) noexcept {
     if constexpr (N == 1) {
         return value.raw;
@@ -141,7 +137,7 @@ NIBBLE_INLINE void transpose_from(raw_lanes<float, N> (&rows)[N]) noexcept {
     }
 }
 /// Halves the rows until one is left.
-template <int N, int Distance>
+template <lane_count auto N, int Distance>
 NIBBLE_INLINE void reduce_from(f32x<N> (&rows)[N], auto choose) noexcept {
     if constexpr (Distance < N) {
 #pragma GCC unroll 16
@@ -155,14 +151,14 @@ NIBBLE_INLINE void reduce_from(f32x<N> (&rows)[N], auto choose) noexcept {
 }  // namespace detail
 
 /// Lane r of the result is what `choose(f32x, f32x)` makes of the lanes of row r, in any order.
-template <int N>
+template <lane_count auto N>
 NIBBLE_INLINE f32x<N> reduce_rows(f32x<N> (&rows)[N], auto choose) noexcept {
     detail::reduce_from<N, 1>(rows, choose);
     return rows[0];
 }
 
 /// Puts Count (a multiple of N, or anything for N = 1) consecutive floats of N places side by side: to[i][lane] = from[lane][i].
-template <int N, std::size_t Count>
+template <lane_count auto N, std::size_t Count>
 NIBBLE_INLINE void gather_lanes(const float* const (&from)[N], float (&to)[Count][N]) noexcept {
     constexpr std::size_t width = N < 8 ? N : 8;
     if constexpr (N == 1) {
@@ -183,7 +179,7 @@ NIBBLE_INLINE void gather_lanes(const float* const (&from)[N], float (&to)[Count
 }
 
 /// The same of rows of Count floats that follow one another: to[i][lane] = from[lane * Count + i].
-template <int N, std::size_t Count>
+template <lane_count auto N, std::size_t Count>
 NIBBLE_INLINE void gather_rows(const float* from, float (&to)[Count][N]) noexcept {
     if constexpr (N == 1 || Count % (N < 8 ? N : 8) == 0) {
         const float* rows[N];
@@ -196,7 +192,7 @@ NIBBLE_INLINE void gather_rows(const float* from, float (&to)[Count][N]) noexcep
     }
 }
 /// Back to rows, as bytes: to[lane * Count + i] = from[i][lane].
-template <int N, std::size_t Count>
+template <lane_count auto N, std::size_t Count>
 NIBBLE_INLINE void spread_codes(const std::int32_t (&from)[Count][N], std::uint8_t* to) noexcept {
     for (std::size_t lane = 0; lane < N; ++lane) {
         for (std::size_t i = 0; i < Count; ++i) to[lane * Count + i] = static_cast<std::uint8_t>(from[i][lane]);

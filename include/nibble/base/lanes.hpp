@@ -3,7 +3,8 @@
 // A scale search is sequential float code whose order of operations decides the bytes of a file. Written over these types it runs
 // in N (sub-)blocks at once, one a lane, and each lane does exactly what the one-lane instance does: that instance is the scalar
 // definition. The types are the compilers' vector extensions, so the surrounding region (base/target.hpp) decides which
-// instructions they become, and the code needs no intrinsics. N is 1 or a power of two; more lanes than the machine has are legal.
+// instructions they become, and the code needs no intrinsics. N is 1 or a power of two; more lanes than a register has are two halves
+// (lane_halves.hpp).
 #pragma once
 
 #include <cstddef>
@@ -15,6 +16,17 @@
 
 NIBBLE_EXACT_BEGIN
 NIBBLE_NAMESPACE_BEGIN
+
+/// A number of lanes, as an int is one; but it also says that registers have 512 bits, which 16 lanes alone would not say.
+enum wide_lanes : int {};
+
+/// The types of N. An array's bound does not have it: where N follows from other parameters, write [+N], from which nothing is deduced.
+template <class T>
+concept lane_count = std::is_same_v<T, int> || std::is_same_v<T, wide_lanes>;
+
+/// The most lanes that are one vector.
+template <lane_count auto N>
+inline constexpr int lanes_of_register = std::is_same_v<decltype(N), wide_lanes> ? 16 : 8;
 
 namespace detail {
 template <class T, int N>
@@ -45,7 +57,7 @@ NIBBLE_INLINE Lanes spread(T value, std::integer_sequence<int, I...>) noexcept {
 }  // namespace detail
 
 /// N truths, the result of a comparison.
-template <int N>
+template <lane_count auto N>
 struct mask32 {
     std::conditional_t<N == 1, bool, raw_lanes<std::int32_t, N>> raw;
 
@@ -64,7 +76,7 @@ struct mask32 {
 };
 
 /// True if any lane is.
-template <int N>
+template <lane_count auto N>
 NIBBLE_INLINE bool any(const mask32<N>& mask) noexcept {
     if constexpr (N == 1) {
         return mask.raw;
@@ -74,14 +86,14 @@ NIBBLE_INLINE bool any(const mask32<N>& mask) noexcept {
 #endif
     } else {
         std::int32_t all = 0;
-#pragma GCC unroll 32
+#pragma GCC unroll 16
         for (int i = 0; i < N; ++i) all |= mask.raw[i];
         return all != 0;
     }
 }
 
 /// N 32-bit integers.
-template <int N>
+template <lane_count auto N>
 struct i32x {
     raw_lanes<std::int32_t, N> raw;
 
@@ -110,7 +122,7 @@ struct i32x {
 };
 
 /// N floats. Each operation rounds; products and sums are never fused.
-template <int N>
+template <lane_count auto N>
 struct f32x {
     raw_lanes<float, N> raw;
 
@@ -138,21 +150,21 @@ struct f32x {
     NIBBLE_INLINE friend mask32<N> operator!=(const f32x& a, const f32x& b) noexcept { return {a.raw != b.raw}; }
 };
 
-template <int N>
+template <lane_count auto N>
 NIBBLE_INLINE f32x<N> select(const mask32<N>& mask, const f32x<N>& yes, const f32x<N>& no) noexcept {
     return {mask.raw ? yes.raw : no.raw};
 }
 /// 1 where the mask is true, 0 elsewhere.
-template <int N>
+template <lane_count auto N>
 NIBBLE_INLINE i32x<N> ones_where(const mask32<N>& mask) noexcept {
     if constexpr (N == 1) return {mask.raw};
     else return {-mask.raw};
 }
-template <int N>
+template <lane_count auto N>
 NIBBLE_INLINE i32x<N> select(const mask32<N>& mask, const i32x<N>& yes, const i32x<N>& no) noexcept {
     return {mask.raw ? yes.raw : no.raw};
 }
-template <int N>
+template <lane_count auto N>
 NIBBLE_INLINE i32x<N> clamp(const i32x<N>& from, std::int32_t low, std::int32_t high) noexcept {
     i32x<N> value = from;
     // Comparison and choice in one expression: that is how compilers recognise a minimum.
@@ -161,36 +173,45 @@ NIBBLE_INLINE i32x<N> clamp(const i32x<N>& from, std::int32_t low, std::int32_t 
     value.raw = value.raw > ceiling ? ceiling : value.raw;
     return value;
 }
-template <int N>
+/// The lesser and the greater of each lane; b where they are no numbers. One instruction each.
+template <lane_count auto N>
+NIBBLE_INLINE f32x<N> lesser(const f32x<N>& a, const f32x<N>& b) noexcept {
+    return {a.raw < b.raw ? a.raw : b.raw};
+}
+template <lane_count auto N>
+NIBBLE_INLINE f32x<N> greater(const f32x<N>& a, const f32x<N>& b) noexcept {
+    return {a.raw > b.raw ? a.raw : b.raw};
+}
+template <lane_count auto N>
 NIBBLE_INLINE i32x<N> bits_of(const f32x<N>& value) noexcept {
     return {__builtin_bit_cast(raw_lanes<std::int32_t, N>, value.raw)};
 }
-template <int N>
+template <lane_count auto N>
 NIBBLE_INLINE f32x<N> float_of_bits(const i32x<N>& bits) noexcept {
     return {__builtin_bit_cast(raw_lanes<float, N>, bits.raw)};
 }
-template <int N>
+template <lane_count auto N>
 NIBBLE_INLINE f32x<N> abs(const f32x<N>& value) noexcept {
     return float_of_bits(bits_of(value) & i32x<N>::set(0x7FFFFFFF));
 }
-template <int N>
+template <lane_count auto N>
 NIBBLE_INLINE f32x<N> to_float(const i32x<N>& value) noexcept {
     if constexpr (N == 1) return {static_cast<float>(value.raw)};
     else return {__builtin_convertvector(value.raw, raw_lanes<float, N>)};
 }
 /// C's conversion: toward zero. Values outside of the range of int are the caller's mistake.
-template <int N>
+template <lane_count auto N>
 NIBBLE_INLINE i32x<N> truncate(const f32x<N>& value) noexcept {
     if constexpr (N == 1) return {static_cast<std::int32_t>(value.raw)};
     else return {__builtin_convertvector(value.raw, raw_lanes<std::int32_t, N>)};
 }
 #if defined(NIBBLE_X86) && defined(__clang__)
 namespace detail {
-template <int N>
+template <lane_count auto N>
 struct float_halves {
     raw_lanes<float, N / 2> low, high;
 };
-template <int N>
+template <lane_count auto N>
 NIBBLE_INLINE f32x<N> sqrt_of_halves(const f32x<N>& value) noexcept {
     const auto halves = __builtin_bit_cast(float_halves<N>, value.raw);
     const f32x<N / 2> low = {halves.low}, high = {halves.high};
@@ -199,7 +220,7 @@ NIBBLE_INLINE f32x<N> sqrt_of_halves(const f32x<N>& value) noexcept {
 }  // namespace detail
 #endif
 /// IEEE square root.
-template <int N>
+template <lane_count auto N>
 NIBBLE_INLINE f32x<N> sqrt(const f32x<N>& value) noexcept {
     if constexpr (N == 1) {
         return {__builtin_sqrtf(value.raw)};
@@ -223,13 +244,13 @@ NIBBLE_INLINE f32x<N> sqrt(const f32x<N>& value) noexcept {
 }
 /// Half to even for |value| <= 4194303; outside of that it returns what ggml's `nearest_int` returns, which is arbitrary but
 /// decides bytes, so it is this expression and not a conversion instruction.
-template <int N>
+template <lane_count auto N>
 NIBBLE_INLINE i32x<N> round_even(const f32x<N>& value) noexcept {
     const auto shifted = bits_of(value + f32x<N>::set(12582912.0f));
     return (shifted & i32x<N>::set(0x7FFFFF)) - i32x<N>::set(0x400000);
 }
 /// clamp(round_even(value), low, high) as floats, in fewer steps, but only for |value| <= 4194303: elsewhere the results differ. low <= 0 <= high.
-template <int N>
+template <lane_count auto N>
 NIBBLE_INLINE f32x<N> round_within(const f32x<N>& value, int low, int high) noexcept {
 #if defined(NIBBLE_X86) && !(defined(__clang__) && defined(__FAST_MATH__))
     if constexpr (N >= 8) {
@@ -261,131 +282,14 @@ NIBBLE_INLINE f32x<N> round_within(const f32x<N>& value, int low, int high) noex
 }
 /// Half away from zero for |value| < 2^23 (C's roundf). The largest float below 1/2 is enough to carry a half over, and too little for
 /// what is below a half.
-template <int N>
+template <lane_count auto N>
 NIBBLE_INLINE i32x<N> round_away(const f32x<N>& value) noexcept {
     const auto sign = bits_of(value) & i32x<N>::set(static_cast<std::int32_t>(0x80000000u));
     return truncate(value + float_of_bits(sign | i32x<N>::set(0x3EFFFFFF)));
 }
 
-#if !defined(__clang__)
-// More lanes than the machine has in a vector are two halves. Clang does that by itself; GCC takes such vectors apart into single elements
-// wherever it compares or chooses.
-template <int N>
-    requires(N > 8)
-struct mask32<N> {
-    mask32<N / 2> low, high;
-
-    NIBBLE_INLINE friend mask32 operator&(const mask32& a, const mask32& b) noexcept { return {a.low & b.low, a.high & b.high}; }
-    NIBBLE_INLINE friend mask32 operator|(const mask32& a, const mask32& b) noexcept { return {a.low | b.low, a.high | b.high}; }
-    NIBBLE_INLINE friend mask32 operator!(const mask32& a) noexcept { return {!a.low, !a.high}; }
-};
-
-template <int N>
-    requires(N > 8)
-struct i32x<N> {
-    i32x<N / 2> low, high;
-
-    NIBBLE_INLINE static i32x set(std::int32_t value) noexcept { return {i32x<N / 2>::set(value), i32x<N / 2>::set(value)}; }
-    NIBBLE_INLINE static i32x load(const std::int32_t* from) noexcept { return {i32x<N / 2>::load(from), i32x<N / 2>::load(from + N / 2)}; }
-    NIBBLE_INLINE void store(std::int32_t* to) const noexcept {
-        low.store(to);
-        high.store(to + N / 2);
-    }
-
-    NIBBLE_INLINE friend i32x operator+(const i32x& a, const i32x& b) noexcept { return {a.low + b.low, a.high + b.high}; }
-    NIBBLE_INLINE friend i32x operator-(const i32x& a, const i32x& b) noexcept { return {a.low - b.low, a.high - b.high}; }
-    NIBBLE_INLINE friend i32x operator*(const i32x& a, const i32x& b) noexcept { return {a.low * b.low, a.high * b.high}; }
-    NIBBLE_INLINE friend i32x operator&(const i32x& a, const i32x& b) noexcept { return {a.low & b.low, a.high & b.high}; }
-    NIBBLE_INLINE friend i32x operator|(const i32x& a, const i32x& b) noexcept { return {a.low | b.low, a.high | b.high}; }
-    NIBBLE_INLINE friend i32x operator^(const i32x& a, const i32x& b) noexcept { return {a.low ^ b.low, a.high ^ b.high}; }
-    NIBBLE_INLINE friend i32x operator<<(const i32x& a, int bits) noexcept { return {a.low << bits, a.high << bits}; }
-    NIBBLE_INLINE friend i32x operator>>(const i32x& a, int bits) noexcept { return {a.low >> bits, a.high >> bits}; }
-    NIBBLE_INLINE friend mask32<N> operator<(const i32x& a, const i32x& b) noexcept { return {a.low < b.low, a.high < b.high}; }
-    NIBBLE_INLINE friend mask32<N> operator>(const i32x& a, const i32x& b) noexcept { return {a.low > b.low, a.high > b.high}; }
-    NIBBLE_INLINE friend mask32<N> operator==(const i32x& a, const i32x& b) noexcept { return {a.low == b.low, a.high == b.high}; }
-};
-
-template <int N>
-    requires(N > 8)
-struct f32x<N> {
-    f32x<N / 2> low, high;
-
-    NIBBLE_INLINE static f32x set(float value) noexcept { return {f32x<N / 2>::set(value), f32x<N / 2>::set(value)}; }
-    NIBBLE_INLINE static f32x load(const float* from) noexcept { return {f32x<N / 2>::load(from), f32x<N / 2>::load(from + N / 2)}; }
-    NIBBLE_INLINE void store(float* to) const noexcept {
-        low.store(to);
-        high.store(to + N / 2);
-    }
-
-    NIBBLE_INLINE friend f32x operator+(const f32x& a, const f32x& b) noexcept { return {a.low + b.low, a.high + b.high}; }
-    NIBBLE_INLINE friend f32x operator-(const f32x& a, const f32x& b) noexcept { return {a.low - b.low, a.high - b.high}; }
-    NIBBLE_INLINE friend f32x operator*(const f32x& a, const f32x& b) noexcept { return {a.low * b.low, a.high * b.high}; }
-    NIBBLE_INLINE friend f32x operator/(const f32x& a, const f32x& b) noexcept { return {a.low / b.low, a.high / b.high}; }
-    NIBBLE_INLINE friend f32x operator-(const f32x& a) noexcept { return {-a.low, -a.high}; }
-    NIBBLE_INLINE friend mask32<N> operator<(const f32x& a, const f32x& b) noexcept { return {a.low < b.low, a.high < b.high}; }
-    NIBBLE_INLINE friend mask32<N> operator>(const f32x& a, const f32x& b) noexcept { return {a.low > b.low, a.high > b.high}; }
-    NIBBLE_INLINE friend mask32<N> operator<=(const f32x& a, const f32x& b) noexcept { return {a.low <= b.low, a.high <= b.high}; }
-    NIBBLE_INLINE friend mask32<N> operator>=(const f32x& a, const f32x& b) noexcept { return {a.low >= b.low, a.high >= b.high}; }
-    NIBBLE_INLINE friend mask32<N> operator==(const f32x& a, const f32x& b) noexcept { return {a.low == b.low, a.high == b.high}; }
-    NIBBLE_INLINE friend mask32<N> operator!=(const f32x& a, const f32x& b) noexcept { return {a.low != b.low, a.high != b.high}; }
-};
-
-template <int N>
-    requires(N > 8)
-NIBBLE_INLINE bool any(const mask32<N>& mask) noexcept {
-    return any(mask.low | mask.high);
-}
-template <int N>
-    requires(N > 8)
-NIBBLE_INLINE f32x<N> select(const mask32<N>& mask, const f32x<N>& yes, const f32x<N>& no) noexcept {
-    return {select(mask.low, yes.low, no.low), select(mask.high, yes.high, no.high)};
-}
-template <int N>
-    requires(N > 8)
-NIBBLE_INLINE i32x<N> select(const mask32<N>& mask, const i32x<N>& yes, const i32x<N>& no) noexcept {
-    return {select(mask.low, yes.low, no.low), select(mask.high, yes.high, no.high)};
-}
-template <int N>
-    requires(N > 8)
-NIBBLE_INLINE i32x<N> ones_where(const mask32<N>& mask) noexcept {
-    return {ones_where(mask.low), ones_where(mask.high)};
-}
-template <int N>
-    requires(N > 8)
-NIBBLE_INLINE i32x<N> clamp(const i32x<N>& from, std::int32_t low, std::int32_t high) noexcept {
-    return {clamp(from.low, low, high), clamp(from.high, low, high)};
-}
-template <int N>
-    requires(N > 8)
-NIBBLE_INLINE i32x<N> bits_of(const f32x<N>& value) noexcept {
-    return {bits_of(value.low), bits_of(value.high)};
-}
-template <int N>
-    requires(N > 8)
-NIBBLE_INLINE f32x<N> float_of_bits(const i32x<N>& bits) noexcept {
-    return {float_of_bits(bits.low), float_of_bits(bits.high)};
-}
-template <int N>
-    requires(N > 8)
-NIBBLE_INLINE f32x<N> to_float(const i32x<N>& value) noexcept {
-    return {to_float(value.low), to_float(value.high)};
-}
-template <int N>
-    requires(N > 8)
-NIBBLE_INLINE i32x<N> truncate(const f32x<N>& value) noexcept {
-    return {truncate(value.low), truncate(value.high)};
-}
-template <int N>
-    requires(N > 8)
-NIBBLE_INLINE f32x<N> round_within(const f32x<N>& value, int low, int high) noexcept {
-    return {round_within(value.low, low, high), round_within(value.high, low, high)};
-}
-template <int N>
-    requires(N > 8)
-NIBBLE_INLINE f32x<N> sqrt(const f32x<N>& value) noexcept {
-    return {sqrt(value.low), sqrt(value.high)};
-}
-#endif
-
 NIBBLE_NAMESPACE_END
 NIBBLE_EXACT_END
+
+#include "nibble/base/lane_halves.hpp"
+#include "nibble/base/wide_lanes.hpp"

@@ -60,7 +60,7 @@ struct byte_block {
     }
 
     /// The scale maps the largest magnitude to 127.
-    template <int N>
+    template <lane_count auto N>
     NIBBLE_INLINE static void pack(const float* values, block* out) noexcept {
         const auto scale = find_magnitudes<N, 32>(values) / f32x<N>::set(127.0f);
         const code_rule<N> rule(scale, 0.0f);
@@ -84,7 +84,7 @@ struct byte_block {
     }
 
     /// 127 / scale is close enough to whole numbers anywhere: what counts is how well the other values happen to fall.
-    template <int N>
+    template <lane_count auto N>
     NIBBLE_INLINE static void search_best(const best_input<N, 32>& input, block* out) noexcept {
         using levels = uniform_levels<-127, 127>;
         alignas(64) float scale[N];

@@ -99,14 +99,14 @@ private:
     float terms_[ahead] = {};
 };
 /// Units of blocks decide together, N blocks at once.
-template <class F, int N>
+template <class F, auto N>
 concept settling_format = requires(typename F::template fits<N * F::block_size / F::unit_size> found) { F::template settle<N>(found); };
 
 /// encode_blocks by search.
-template <searched_format F, int N, int Strands, bool Weighted>
+template <searched_format F, lane_count auto N, int Strands, bool Weighted>
 NIBBLE_INLINE void search_blocks(const float* values, std::size_t blocks, std::size_t blocks_per_row, const float* importance,
                                  typename F::block* out) noexcept {
-    constexpr int L = N * Strands;  // lanes of a search
+    constexpr auto L = static_cast<decltype(N)>(N * Strands);  // lanes of a search
     constexpr std::size_t units = F::block_size / F::unit_size, lanes = L;
     constexpr bool settles = Weighted && settling_format<F, L>;
     constexpr bool finishes = !Weighted && requires(typename F::template fits<lanes * units> found) { F::template finish<L>(values, found, units); };
@@ -169,7 +169,7 @@ NIBBLE_INLINE void search_blocks(const float* values, std::size_t blocks, std::s
 /// @param importance      blocks_per_row * block_size weights, or null
 /// @tparam N        lanes of a vector
 /// @tparam Strands  vectors that a search works on side by side
-template <searched_format F, int N, int Strands = 1>
+template <searched_format F, lane_count auto N, int Strands = 1>
 NIBBLE_INLINE void encode_blocks(const float* values, std::size_t blocks, std::size_t blocks_per_row, const float* importance,
                                  typename F::block* out) noexcept {
     if constexpr (packed_format<F>) {

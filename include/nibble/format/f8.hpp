@@ -36,11 +36,11 @@ struct f8_e4m3 {
         const bool fits = (bits & 0x7FFFFFFFu) <= bit_cast<std::uint32_t>(464.0f);  // half a step above 448, which is even
         packed.bits = fits ? float_to_float8_e4m3(values[0]) : static_cast<std::uint8_t>((bits >> 24) | 0x7Fu);
     }
-    template <int N>
+    template <lane_count auto N>
     NIBBLE_INLINE static void pack(const float* values, block* out) noexcept {
         store_bytes(to_float8<N, 3, 7>(f32x<N>::load(values), 0x7E, 0x7F), &out->bits);
     }
-    template <int N>
+    template <lane_count auto N>
     NIBBLE_INLINE static f32x<N> unpack(const i32x<N>& code) noexcept {
         const auto nan = float_of_bits(i32x<N>::set(0x7FC00000) | (code & i32x<N>::set(0x80)) << 24);
         return select((code & i32x<N>::set(0x7F)) > i32x<N>::set(0x7E), nan, from_float8<N, 3, 7>(code));
@@ -69,11 +69,11 @@ struct f8_e5m2 {
         const bool infinite = magnitude >= bit_cast<std::uint32_t>(61440.0f) && magnitude <= 0x7F800000u;
         packed.bits = infinite ? static_cast<std::uint8_t>(((bits >> 24) & 0x80u) | 0x7Cu) : float_to_float8_e5m2(values[0]);
     }
-    template <int N>
+    template <lane_count auto N>
     NIBBLE_INLINE static void pack(const float* values, block* out) noexcept {
         store_bytes(to_float8<N, 2, 15>(f32x<N>::load(values), 0x7B, 0x7C), &out->bits);
     }
-    template <int N>
+    template <lane_count auto N>
     NIBBLE_INLINE static f32x<N> unpack(const i32x<N>& code) noexcept {
         const auto value = from_float8<N, 2, 15>(code);
         const auto special = float_of_bits(bits_of(value) | i32x<N>::set(0x7F800000));

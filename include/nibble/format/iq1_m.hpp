@@ -54,6 +54,7 @@ struct iq1_m {
         for (std::size_t i = 0; i < 32; ++i) codes[i] = static_cast<std::uint8_t>(eighths(packed, 32 * group + i) + 16);
     }
 
+    static constexpr int strands = 2;
     static constexpr std::size_t unit_size = 16;
     struct rules {
         static constexpr std::size_t length = 16;
@@ -63,13 +64,13 @@ struct iq1_m {
     template <std::size_t Units>
     using fits = ternary_fits<rules, Units>;
 
-    template <int N>
+    template <lane_count auto N>
     NIBBLE_INLINE static void search(const float (&x)[16][N], auto& found, std::size_t at) noexcept {
         alignas(64) float weights[16][N];
         weigh_squares<N>(x, weights);
         find_ternary_points<rules, N>(x, weights, found, at);
     }
-    template <int N>
+    template <lane_count auto N>
     NIBBLE_INLINE static void assemble(const float* values, const auto& found, std::size_t at, block& packed) noexcept {
         std::uint8_t codes[16];
         const float scale = find_odd_codes<7>(found.scale + at, 16, codes);
@@ -101,7 +102,7 @@ struct iq1_m {
 
     static constexpr bool row_sigma = false;
     NIBBLE_INLINE static float sigma(float sum_of_squares, std::size_t count) noexcept { return doubled_mean(sum_of_squares, count); }
-    template <int N>
+    template <lane_count auto N>
     NIBBLE_INLINE static void search_weighted(const float (&x)[16][N], const float (&importance)[16][N], const f32x<N>& sigma, auto& found,
                                               std::size_t at) noexcept {
         alignas(64) float weights[16][N];
@@ -110,7 +111,7 @@ struct iq1_m {
     }
 
     using best_rules = shifted_point_rules<rules, 8>;
-    template <int N>
+    template <lane_count auto N>
     NIBBLE_INLINE static void search_best(best_input<N, 256>& input, block* out) noexcept {
         best_points<best_rules, N> found;
         point_search<best_rules, N>(input.x, input.w).run(input.units(), {.first = 1.0f, .step = 0.25f, .count = 9, .window = 1, .refits = 1}, found);

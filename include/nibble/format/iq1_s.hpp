@@ -63,13 +63,13 @@ struct iq1_s {
     template <std::size_t Units>
     using fits = ternary_fits<rules, Units>;
 
-    template <int N>
+    template <lane_count auto N>
     NIBBLE_INLINE static void search(const float (&x)[32][N], auto& found, std::size_t at) noexcept {
         alignas(64) float weights[32][N];
         weigh_squares<N>(x, weights);
         find_ternary_points<rules, N>(x, weights, found, at);
     }
-    template <int N>
+    template <lane_count auto N>
     NIBBLE_INLINE static void assemble(const float*, const auto& found, std::size_t at, block& packed) noexcept {
         std::uint8_t codes[8];
         const float scale = find_odd_codes<7>(found.scale + at, 8, codes);
@@ -90,7 +90,7 @@ struct iq1_s {
 
     static constexpr bool row_sigma = false;
     NIBBLE_INLINE static float sigma(float sum_of_squares, std::size_t count) noexcept { return doubled_mean(sum_of_squares, count); }
-    template <int N>
+    template <lane_count auto N>
     NIBBLE_INLINE static void search_weighted(const float (&x)[32][N], const float (&importance)[32][N], const f32x<N>& sigma, auto& found,
                                               std::size_t at) noexcept {
         alignas(64) float weights[32][N];
@@ -99,7 +99,7 @@ struct iq1_s {
     }
 
     using best_rules = shifted_point_rules<rules, 32>;
-    template <int N>
+    template <lane_count auto N>
     NIBBLE_INLINE static void search_best(best_input<N, 256>& input, block* out) noexcept {
         best_points<best_rules, N> found;
         point_search<best_rules, N>(input.x, input.w).run(input.units(), {.first = 1.0f, .step = 0.25f, .count = 9, .window = 1, .refits = 1}, found);

@@ -71,7 +71,7 @@ struct iq2_s {
         codebook_fits<rules, Units> sub_blocks[16];
     };
 
-    template <int N>
+    template <lane_count auto N>
     NIBBLE_INLINE static void search(const float (&x)[256][N], auto& found, std::size_t at) noexcept {
         auto squares = f32x<N>::set(0.0f);
         for (std::size_t i = 0; i < 256; ++i) squares = squares + f32x<N>::load(x[i]) * f32x<N>::load(x[i]);
@@ -85,7 +85,7 @@ struct iq2_s {
             find_points<rules, N>(x + 16 * j, weights, found.sub_blocks[j], at);
         }
     }
-    template <int N>
+    template <lane_count auto N>
     NIBBLE_INLINE static void assemble(const float*, const auto& found, std::size_t at, block& packed) noexcept {
         float scales[16];
         std::uint8_t codes[16];
@@ -105,7 +105,7 @@ struct iq2_s {
 
     static constexpr bool row_sigma = false;
     NIBBLE_INLINE static float sigma(float sum_of_squares, std::size_t count) noexcept { return doubled_mean(sum_of_squares, count); }
-    template <int N>
+    template <lane_count auto N>
     NIBBLE_INLINE static void search_weighted(const float (&x)[256][N], const float (&importance)[256][N], const f32x<N>& sigma, auto& found,
                                               std::size_t at) noexcept {
         alignas(64) float weights[256][N];
@@ -116,7 +116,7 @@ struct iq2_s {
     struct best_rules : signed_point_rules<rules> {
         static constexpr float factor = 0.125f;
     };
-    template <int N>
+    template <lane_count auto N>
     NIBBLE_INLINE static void search_best(best_input<N, 256>& input, block* out) noexcept {
         best_points<best_rules, N> found;
         point_search<best_rules, N>(input.x, input.w).run(input.units(), {}, found);

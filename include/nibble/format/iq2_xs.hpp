@@ -68,13 +68,13 @@ struct iq2_xs {
     template <std::size_t Units>
     using fits = codebook_fits<rules, Units>;
 
-    template <int N>
+    template <lane_count auto N>
     NIBBLE_INLINE static void search(const float (&x)[16][N], auto& found, std::size_t at) noexcept {
         alignas(64) float weights[16][N];
         weigh_squares<N>(x, weights);
         find_points<rules, N>(x, weights, found, at);
     }
-    template <int N>
+    template <lane_count auto N>
     NIBBLE_INLINE static void assemble(const float*, const auto& found, std::size_t at, block& packed) noexcept {
         std::uint8_t codes[16];
         const float scale = find_odd_codes<15>(found.scale + at, 16, codes);
@@ -92,7 +92,7 @@ struct iq2_xs {
 
     static constexpr bool row_sigma = false;
     NIBBLE_INLINE static float sigma(float sum_of_squares, std::size_t count) noexcept { return sum_of_squares / static_cast<float>(count); }
-    template <int N>
+    template <lane_count auto N>
     NIBBLE_INLINE static void search_weighted(const float (&x)[16][N], const float (&importance)[16][N], const f32x<N>& sigma, auto& found,
                                               std::size_t at) noexcept {
         alignas(64) float weights[16][N];
@@ -103,7 +103,7 @@ struct iq2_xs {
     struct best_rules : signed_point_rules<rules> {
         static constexpr float factor = 0.125f;
     };
-    template <int N>
+    template <lane_count auto N>
     NIBBLE_INLINE static void search_best(best_input<N, 256>& input, block* out) noexcept {
         best_points<best_rules, N> found;
         point_search<best_rules, N>(input.x, input.w).run(input.units(), {}, found);

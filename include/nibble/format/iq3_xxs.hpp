@@ -64,13 +64,13 @@ struct iq3_xxs {
     template <std::size_t Units>
     using fits = codebook_fits<rules, Units>;
 
-    template <int N>
+    template <lane_count auto N>
     NIBBLE_INLINE static void search(const float (&x)[32][N], auto& found, std::size_t at) noexcept {
         alignas(64) float weights[32][N];
         weigh_squares<N>(x, weights);
         find_points<rules, N>(x, weights, found, at);
     }
-    template <int N>
+    template <lane_count auto N>
     NIBBLE_INLINE static void assemble(const float*, const auto& found, std::size_t at, block& packed) noexcept {
         std::uint8_t codes[8];
         const float scale = find_odd_codes<15>(found.scale + at, 8, codes);
@@ -87,7 +87,7 @@ struct iq3_xxs {
 
     static constexpr bool row_sigma = false;
     NIBBLE_INLINE static float sigma(float sum_of_squares, std::size_t count) noexcept { return doubled_mean(sum_of_squares, count); }
-    template <int N>
+    template <lane_count auto N>
     NIBBLE_INLINE static void search_weighted(const float (&x)[32][N], const float (&importance)[32][N], const f32x<N>& sigma, auto& found,
                                               std::size_t at) noexcept {
         alignas(64) float weights[32][N];
@@ -98,7 +98,7 @@ struct iq3_xxs {
     struct best_rules : signed_point_rules<rules> {
         static constexpr float factor = 0.25f;
     };
-    template <int N>
+    template <lane_count auto N>
     NIBBLE_INLINE static void search_best(best_input<N, 256>& input, block* out) noexcept {
         best_points<best_rules, N> found;
         point_search<best_rules, N>(input.x, input.w).run(input.units(), {}, found);

@@ -54,13 +54,13 @@ struct iq4_nl : level_search<iq4_levels> {
         for (std::uint8_t& code : codes) code = level_byte<levels>(code);
     }
 
-    template <int N>
+    template <lane_count auto N>
     NIBBLE_INLINE static void assemble(const float* values, const auto& found, std::size_t at, block& packed) noexcept {
         packed.scale.set(float_to_float16(found.scale[at]));
         set_nearest_levels<levels, N>(values, found.scale[at], packed.codes);
     }
 
-    template <int N>
+    template <lane_count auto N>
     NIBBLE_INLINE static void search_best(const best_input<N, 32>& input, block* out) noexcept {
         alignas(64) float scale[N];
         find_best_scale<listed_levels<levels>, float16_scale, 32>(input.x, input.w, input.units(), {105.0f, 5.0f, 12, 2}).store(scale);

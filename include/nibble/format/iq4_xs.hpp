@@ -59,7 +59,7 @@ struct iq4_xs : level_search<iq4_levels> {
         for (std::uint8_t& code : codes) code = level_byte<levels>(code);
     }
 
-    template <int N>
+    template <lane_count auto N>
     NIBBLE_INLINE static void assemble(const float* values, const auto& found, std::size_t at, block& packed) noexcept {
         float sub_scales[8][1];
         __builtin_memcpy(sub_scales, found.scale + at, sizeof sub_scales);
@@ -78,7 +78,7 @@ struct iq4_xs : level_search<iq4_levels> {
         for (std::size_t j = 0; j < 4; ++j) packed.low[j] = static_cast<std::uint8_t>(low >> (8 * j));
     }
 
-    template <int N>
+    template <lane_count auto N>
     NIBBLE_INLINE static void search_best(const best_input<N, 256>& input, block* out) noexcept {
         nibble::sub_scales<8, N> found;
         find_best_sub_scales<listed_levels<levels>, float16_scale, -32, 31, 8, 32>(input.x, input.w, input.units(), {{105.0f, 8.0f, 8, 0}, 6, 4, 2},

@@ -36,7 +36,7 @@ struct range_table {
             odd[i] = of_range[i % 8 * 2 + 1];
         }
     }
-    template <int N>
+    template <lane_count auto N>
     NIBBLE_INLINE f32x<N> at(const i32x<N>& upper, const mask32<N>& is_even) const noexcept {
         return select(is_even, pick(f32x<N>::load(even), upper), pick(f32x<N>::load(odd), upper));
     }
@@ -54,7 +54,7 @@ struct bisection {
         }
     }
     /// The upper three bits of the range; NaN is in the last one.
-    template <int N>
+    template <lane_count auto N>
     NIBBLE_INLINE i32x<N> find(const f32x<N>& value, mask32<N>& is_even) const noexcept {
         auto upper = i32x<N>::set(0);
         is_even = value < f32x<N>::load(middles[0]);
@@ -88,7 +88,7 @@ inline constexpr range_table level_of(level_ranges<Levels>{}.levels);
 
 /// The nearest level of each lane and its code; of two that are equally near the upper one. NaN has the last code, as in the reference.
 /// To compare with the middle between two levels is exact: near it both distances are, because no level is far from its neighbours.
-template <class Levels, int N>
+template <class Levels, lane_count auto N>
 NIBBLE_INLINE i32x<N> find_nearest_level(const f32x<N>& value, f32x<N>& level) noexcept {
     using floats = f32x<N>;
     using ints = i32x<N>;

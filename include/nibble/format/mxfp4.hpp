@@ -65,17 +65,17 @@ struct mxfp4 {
 
     /// The largest element decodes to 4 to 6 times the scale, and saturates if it is more. Below 2^-125 the exponent wraps around, which
     /// leaves code 0 everywhere: the bytes of ggml's x86 builds.
-    template <int N>
+    template <lane_count auto N>
     NIBBLE_INLINE static void search(const float (&x)[32][N], auto& found, std::size_t at) noexcept {
         const auto magnitude = find_magnitude<N>(x);
         select(magnitude > f32x<N>::set(0.0f), exponent_of<N>(magnitude), i32x<N>::set(0)).store(found.exponent + at);
     }
     /// The exponent for a largest magnitude that is not zero.
-    template <int N>
+    template <lane_count auto N>
     NIBBLE_INLINE static i32x<N> exponent_of(const f32x<N>& magnitude) noexcept {
         return (floor_of_log2<N>(magnitude) + i32x<N>::set(127 - 2)) & i32x<N>::set(255);
     }
-    template <int N>
+    template <lane_count auto N>
     NIBBLE_INLINE static void assemble(const float* values, const auto& found, std::size_t at, block& packed) noexcept {
         packed.exponent = static_cast<std::uint8_t>(found.exponent[at]);
         const e2m1_rounding rounding(half_scale(packed.exponent));
@@ -83,7 +83,7 @@ struct mxfp4 {
     }
 
     /// The largest element decodes to 2 to 6 times the scale, or to all that is left of it.
-    template <int N>
+    template <lane_count auto N>
     NIBBLE_INLINE static void search_best(const best_input<N, 32>& input, block* out) noexcept {
         alignas(64) std::int32_t exponent[N];
         find_best_scale_code<float4_levels, half_e8m0_scale, 32>(input.x, input.w, input.units(), 8.0f, 1, 2).store(exponent);
@@ -106,7 +106,7 @@ private:
     }
     /// floor(log2f(v)) with a correctly rounded log2f, which is what the reference computes: just below 2^k the logarithm rounds up to k.
     /// It does so where the distance to 2^k is at most ln 2 times the power of two below |log2 v|, in units of the last of 24 bits.
-    template <int N>
+    template <lane_count auto N>
     NIBBLE_INLINE static i32x<N> floor_of_log2(const f32x<N>& v) noexcept {
         using floats = f32x<N>;
         using ints = i32x<N>;

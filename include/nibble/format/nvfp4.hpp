@@ -70,15 +70,15 @@ struct nvfp4 {
 
     static constexpr std::uint8_t last_scale = 0x7E;
     /// The scale for a largest magnitude, which decodes to 6 times the scale.
-    template <int N>
+    template <lane_count auto N>
     NIBBLE_INLINE static i32x<N> scale_of(const f32x<N>& magnitude) noexcept {
         return to_scale<N>(magnitude / f32x<N>::set(6.0f));
     }
-    template <int N>
+    template <lane_count auto N>
     NIBBLE_INLINE static void search(const float (&x)[16][N], auto& found, std::size_t at) noexcept {
         scale_of<N>(find_magnitude<N>(x)).store(found.scale + at);
     }
-    template <int N>
+    template <lane_count auto N>
     NIBBLE_INLINE static void assemble(const float* values, const auto& found, std::size_t at, block& packed) noexcept {
         constexpr int lanes = N < 8 ? N : 8;
         for (std::size_t s = 0; s < 4; ++s, values += 16) {
@@ -98,7 +98,7 @@ struct nvfp4 {
     }
 
     /// Every scale that makes sense is tried: there are eight from one power of two to the next.
-    template <int N>
+    template <lane_count auto N>
     NIBBLE_INLINE static void search_best(const best_input<N, 64>& input, block* out) noexcept {
         for (std::size_t s = 0; s < 4; ++s) {
             alignas(64) std::int32_t scale[N];
@@ -121,7 +121,7 @@ private:
         return scale == 0x7F ? 0.0f : 0.5f * detail::small_float<3, 7>(static_cast<std::uint8_t>(scale & 0x7Fu));
     }
     /// E4M3 as the reference rounds it: half up, subnormals cut at 7 units, and everything from 248 on becomes 448.
-    template <int N>
+    template <lane_count auto N>
     NIBBLE_INLINE static i32x<N> to_scale(const f32x<N>& v) noexcept {
         using floats = f32x<N>;
         using ints = i32x<N>;

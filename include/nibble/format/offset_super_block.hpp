@@ -102,21 +102,21 @@ struct offset_super_block {
         std::uint8_t sub_scale[Units], sub_offset[Units];
     };
 
-    template <int N>
+    template <lane_count auto N>
     NIBBLE_INLINE static void search(const float (&x)[length][N], auto& found, std::size_t at) noexcept {
         alignas(64) float weights[length][N];
         Format::template weigh_alone<N>(x, weights);
         keep(find_scale_and_offset<max_code, N>(x, weights, Format::trials), found, at);
     }
     /// Weights without importance.
-    template <int N>
+    template <lane_count auto N>
     NIBBLE_INLINE static void weigh_alone(const float (&x)[length][N], float (&weights)[length][N]) noexcept {
         auto squares = f32x<N>::set(0.0f);
         for (std::size_t i = 0; i < length; ++i) squares = squares + f32x<N>::load(x[i]) * f32x<N>::load(x[i]);
         const auto spread = sqrt(squares / f32x<N>::set(static_cast<float>(length)));
         for (std::size_t i = 0; i < length; ++i) (spread + abs(f32x<N>::load(x[i]))).store(weights[i]);
     }
-    template <int N>
+    template <lane_count auto N>
     NIBBLE_INLINE static void assemble(const float* values, const auto& found, std::size_t at, block& packed) noexcept {
         constexpr float top = static_cast<float>(max_sub);
         float largest_scale = 0.0f, largest_offset = 0.0f;
@@ -140,14 +140,14 @@ struct offset_super_block {
 
     static constexpr bool row_sigma = false;
     NIBBLE_INLINE static float sigma(float sum_of_squares, std::size_t elements) noexcept { return doubled_mean(sum_of_squares, elements); }
-    template <int N>
+    template <lane_count auto N>
     NIBBLE_INLINE static void search_weighted(const float (&x)[length][N], const float (&importance)[length][N], const f32x<N>& sigma, auto& found,
                                               std::size_t at) noexcept {
         alignas(64) float weights[length][N];
         weigh<N>(x, importance, sigma, weights).store(found.weight + at);
         keep(find_scale_and_offset<max_code, N>(x, weights, {-0.9f, 0.05f, 36, false}), found, at);
     }
-    template <int N>
+    template <lane_count auto N>
     NIBBLE_INLINE static void settle(auto& found) noexcept {
         alignas(64) float x[count][N], weights[count][N];
         gather_rows<N>(found.weight, weights);
@@ -156,7 +156,7 @@ struct offset_super_block {
         gather_rows<N>(found.offset, x);
         settle_one<N>(x, weights, found.block_offset, found.sub_offset);
     }
-    template <int N>
+    template <lane_count auto N>
     NIBBLE_INLINE static void assemble_weighted(const float* values, const auto& found, std::size_t at, block& packed) noexcept {
         std::uint8_t scales[count], offsets[count];
         __builtin_memcpy(scales, found.sub_scale + at, count);
@@ -164,7 +164,7 @@ struct offset_super_block {
         write<N>(values, found, at, found.block_scale[at / count], found.block_offset[at / count], scales, offsets, packed);
     }
 
-    template <int N>
+    template <lane_count auto N>
     NIBBLE_INLINE static void search_best(const best_input<N, 256>& input, block* out) noexcept {
         constexpr sub_line_trials best_trials = {{-0.01f, 0.03f, 3, 0}, 6, 0.01f, 3, 2, 2};
         sub_lines<count, N> found;
@@ -197,21 +197,21 @@ private:
     NIBBLE_INLINE static constexpr float offset_of(const block& packed, std::size_t j) noexcept {
         return float16_to_float(packed.offset.get()) * static_cast<float>(packed.sub.offset(j));
     }
-    template <int N>
+    template <lane_count auto N>
     NIBBLE_INLINE static void keep(const offset_fit<N>& fit, auto& found, std::size_t at) noexcept {
         fit.scale.store(found.scale + at);
         fit.offset.store(found.offset + at);
         fit.inverse.store(found.inverse + at);
         fit.low.store(found.low + at);
     }
-    template <int N>
+    template <lane_count auto N>
     NIBBLE_INLINE static void settle_one(const float (&x)[count][N], const float (&weights)[count][N], float* scale, std::uint8_t* codes) noexcept {
         alignas(64) std::int32_t sub[count][N];
         find_sub_scales<max_sub, N>(x, weights, sub).store(scale);
         spread_codes<N>(sub, codes);
     }
     /// Codes come from the rounded scales; a sub-block whose scale rounded to 0 keeps the codes of its search.
-    template <int N>
+    template <lane_count auto N>
     NIBBLE_INLINE static void write(const float* values, const auto& found, std::size_t at, float scale, float offset,
                                     const std::uint8_t (&scales)[count], const std::uint8_t (&offsets)[count], block& packed) noexcept {
         packed.scale.set(float_to_float16(scale));

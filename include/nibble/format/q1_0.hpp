@@ -53,7 +53,7 @@ struct q1_0 {
         std::int32_t bits[4][Units];
     };
 
-    template <int N>
+    template <lane_count auto N>
     NIBBLE_INLINE static void search(const float (&x)[128][N], auto& found, std::size_t at) noexcept {
         auto sum = f32x<N>::set(0.0f);
         for (std::size_t k = 0; k < 4; ++k) {
@@ -67,14 +67,14 @@ struct q1_0 {
         }
         (sum / f32x<N>::set(128.0f)).store(found.scale + at);
     }
-    template <int N>
+    template <lane_count auto N>
     NIBBLE_INLINE static void assemble(const float*, const auto& found, std::size_t at, block& packed) noexcept {
         packed.scale.set(float_to_float16(found.scale[at]));
         for (std::size_t k = 0; k < 4; ++k) packed.bits[k].set(static_cast<std::uint32_t>(found.bits[k][at]));
     }
 
     /// The mean magnitude is the best scale already, except that importance has a say in the mean.
-    template <int N>
+    template <lane_count auto N>
     NIBBLE_INLINE static void search_best(const best_input<N, 128>& input, block* out) noexcept {
         alignas(64) float scale[N];
         find_best_scale<sign_levels, float16_scale, 128>(input.x, input.w, input.units(), {1.0f, 0.0f, 2, 0}).store(scale);

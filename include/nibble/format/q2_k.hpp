@@ -17,7 +17,7 @@ struct q2_k : offset_super_block<q2_k, 2> {
     using companion = q8_k;
 
     static constexpr offset_trials trials = {-0.5f, 0.1f, 15, true};
-    template <int N>
+    template <lane_count auto N>
     NIBBLE_INLINE static void weigh_alone(const float (&x)[16][N], float (&weights)[16][N]) noexcept {
         for (std::size_t i = 0; i < 16; ++i) abs(f32x<N>::load(x[i])).store(weights[i]);
     }

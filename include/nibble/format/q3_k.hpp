@@ -71,7 +71,7 @@ struct q3_k {
     };
 
     static constexpr int strands = 4;
-    template <int N>
+    template <lane_count auto N>
     NIBBLE_INLINE static void search(const float (&x)[16][N], auto& found, std::size_t at) noexcept {
         scale_descent<4, N, 16> descent;
         descent.start(x);
@@ -83,7 +83,7 @@ struct q3_k {
         for (std::size_t half = 0; half < 2; ++half) join_codes<N>(half, code_at).store(found.codes[half] + at);
     }
     /// Searches that did not end in their first round. Those that did not end in a later one either move together.
-    template <int N>
+    template <lane_count auto N>
     NIBBLE_INLINE static void finish(const float* values, auto& found, std::size_t units) noexcept {
         std::size_t open[sizeof found.open / sizeof found.open[0]], count = 0;
         for (std::size_t j = 0; j < units; ++j) {
@@ -99,7 +99,7 @@ struct q3_k {
     /// One round for the first N of `count` searches.
     /// @param left  receives those that changed, which may be written over `open`
     /// @return their number
-    template <int N>
+    template <lane_count auto N>
     NIBBLE_INLINE static std::size_t go_on(const float* values, auto& found, const std::size_t* open, std::size_t count, std::size_t* left) noexcept {
         const float* from[N];
         alignas(64) float x[16][N], sum_cx[N], sum_cc[N], scale[N];
@@ -137,7 +137,7 @@ struct q3_k {
         }
         return number;
     }
-    template <int N>
+    template <lane_count auto N>
     NIBBLE_INLINE static void assemble(const float* values, const auto& found, std::size_t at, block& packed) noexcept {
         const float extreme = find_extreme(found.scale + at, 16);
         std::uint8_t sub_scales[16] = {};
@@ -154,7 +154,7 @@ struct q3_k {
 
     static constexpr bool row_sigma = false;
     NIBBLE_INLINE static float sigma(float sum_of_squares, std::size_t count) noexcept { return doubled_mean(sum_of_squares, count); }
-    template <int N>
+    template <lane_count auto N>
     NIBBLE_INLINE static void search_weighted(const float (&x)[16][N], const float (&importance)[16][N], const f32x<N>& sigma, auto& found,
                                               std::size_t at) noexcept {
         alignas(64) float weights[16][N];
@@ -165,7 +165,7 @@ struct q3_k {
         for (std::size_t half = 0; half < 2; ++half) join_codes<N>(half, code_at).store(found.codes[half] + at);
     }
     /// The sub-scales are searched like the values of a sub-block.
-    template <int N>
+    template <lane_count auto N>
     NIBBLE_INLINE static void settle(auto& found) noexcept {
         alignas(64) float scales[16][N], weights[16][N];
         alignas(64) std::int32_t sub[16][N];
@@ -176,14 +176,14 @@ struct q3_k {
         for (std::size_t j = 0; j < 16; ++j) stored_code<32>(fit, f32x<N>::load(scales[j])).store(sub[j]);
         spread_codes<N>(sub, found.sub_scale);
     }
-    template <int N>
+    template <lane_count auto N>
     NIBBLE_INLINE static void assemble_weighted(const float* values, const auto& found, std::size_t at, block& packed) noexcept {
         std::uint8_t sub_scales[16];
         __builtin_memcpy(sub_scales, found.sub_scale + at, sizeof sub_scales);
         write<N>(values, found, at, found.block_scale[at / 16], sub_scales, packed);
     }
 
-    template <int N>
+    template <lane_count auto N>
     NIBBLE_INLINE static void search_best(const best_input<N, 256>& input, block* out) noexcept {
         using levels = uniform_levels<-4, 3>;
         nibble::sub_scales<16, N> found;
@@ -207,7 +207,7 @@ struct q3_k {
 
 private:
     /// Eight codes, four bits each, lowest bits first.
-    template <int N>
+    template <lane_count auto N>
     NIBBLE_INLINE static i32x<N> join_codes(std::size_t half, auto code_at) noexcept {
         auto joined = code_at(8 * half);
         for (std::size_t i = 1; i < 8; ++i) joined = joined | (code_at(8 * half + i) << static_cast<int>(4 * i));
@@ -228,7 +228,7 @@ private:
         return float16_to_float(packed.scale.get()) * static_cast<float>((low | (high << 4)) - 32);
     }
     /// Codes come from the rounded scales; a sub-block whose scale rounded to 0 keeps the codes of its search.
-    template <int N>
+    template <lane_count auto N>
     NIBBLE_INLINE static void write(const float* values, const auto& found, std::size_t at, float scale, const std::uint8_t (&sub_scales)[16],
                                     block& packed) noexcept {
         packed.scale.set(float_to_float16(scale));

@@ -75,11 +75,11 @@ struct q6_k {
         float scale[Units], inverse[Units], middle[Units];
     };
 
-    template <int N>
+    template <lane_count auto N>
     NIBBLE_INLINE static void search(const float (&x)[16][N], auto& found, std::size_t at) noexcept {
         keep(find_scale<32, N>(x, nullptr), found, at);
     }
-    template <int N>
+    template <lane_count auto N>
     NIBBLE_INLINE static void assemble(const float* values, const auto& found, std::size_t at, block& packed) noexcept {
         const float extreme = find_extreme(found.scale + at, 16);
         if (__builtin_fabsf(extreme) < 1e-15f) {
@@ -108,13 +108,13 @@ struct q6_k {
 
     /// Importance is the weight itself, without a variance term.
     static constexpr bool row_sigma = false;
-    template <int N>
+    template <lane_count auto N>
     NIBBLE_INLINE static void search_weighted(const float (&x)[16][N], const float (&importance)[16][N], const f32x<N>&, auto& found,
                                               std::size_t at) noexcept {
         keep(find_scale<32, N>(x, importance), found, at);
     }
 
-    template <int N>
+    template <lane_count auto N>
     NIBBLE_INLINE static void search_best(const best_input<N, 256>& input, block* out) noexcept {
         using levels = uniform_levels<-32, 31>;
         nibble::sub_scales<16, N> found;
@@ -146,7 +146,7 @@ private:
         }
         packed.high.set<4>(codes);
     }
-    template <int N>
+    template <lane_count auto N>
     NIBBLE_INLINE static void keep(const symmetric_fit<N>& fit, auto& found, std::size_t at) noexcept {
         fit.scale.store(found.scale + at);
         fit.inverse.store(found.inverse + at);

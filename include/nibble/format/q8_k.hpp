@@ -42,7 +42,7 @@ struct q8_k {
     }
 
     /// The value of largest magnitude becomes -127.
-    template <int N>
+    template <lane_count auto N>
     NIBBLE_INLINE static void pack(const float* values, block* out) noexcept {
         float extremes[N];
         find_extremes<N, 256>(values).store(extremes);

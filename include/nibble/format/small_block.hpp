@@ -27,7 +27,7 @@ struct weighted_by_row {
 };
 
 /// weights = importance * sqrt(sigma + x * x) in each lane.
-template <int N, std::size_t Count>
+template <lane_count auto N, std::size_t Count>
 NIBBLE_INLINE void weigh_by_row(const float (&x)[Count][N], const float (&importance)[Count][N], const f32x<N>& sigma,
                                 float (&weights)[Count][N]) noexcept {
     for (std::size_t i = 0; i < Count; ++i) {
@@ -37,7 +37,7 @@ NIBBLE_INLINE void weigh_by_row(const float (&x)[Count][N], const float (&import
 }
 
 /// Packs codes that are there already.
-template <int Bits, int N>
+template <int Bits, lane_count auto N>
 NIBBLE_INLINE void set_codes(const std::int32_t (&codes)[32], split_codes<Bits>& packed) noexcept {
     packed.template set<N>([&](std::size_t i) NIBBLE_LAMBDA_INLINE { return i32x<N>::load(codes + i); });
 }
@@ -74,7 +74,7 @@ struct centered_block : detail::weighted_by_row {
     }
 
     /// The scale maps the value of largest magnitude to code 0, so its sign gets the extra level.
-    template <int N>
+    template <lane_count auto N>
     NIBBLE_INLINE static void pack(const float* values, block* out) noexcept {
         const auto scale = find_extremes<N, 32>(values) / f32x<N>::set(-static_cast<float>(middle));
         const code_rule<N> rule(scale, static_cast<float>(middle) + 0.5f);
@@ -98,7 +98,7 @@ struct centered_block : detail::weighted_by_row {
         std::int32_t zero_point[Units];
     };
 
-    template <int N>
+    template <lane_count auto N>
     NIBBLE_INLINE static void search_weighted(const float (&x)[32][N], const float (&importance)[32][N], const f32x<N>& sigma, auto& found,
                                               std::size_t at) noexcept {
         alignas(64) float weights[32][N];
@@ -109,7 +109,7 @@ struct centered_block : detail::weighted_by_row {
         // An empty block gets code 0 from the reference, not the middle.
         select(fit.empty, i32x<N>::set(0), i32x<N>::set(middle)).store(found.zero_point + at);
     }
-    template <int N>
+    template <lane_count auto N>
     NIBBLE_INLINE static void assemble_weighted(const float* values, const auto& found, std::size_t at, block& packed) noexcept {
         const auto inverse = f32x<N>::set(found.inverse[at]);
         const auto zero_point = i32x<N>::set(found.zero_point[at]);
@@ -119,7 +119,7 @@ struct centered_block : detail::weighted_by_row {
         });
     }
 
-    template <int N>
+    template <lane_count auto N>
     NIBBLE_INLINE static void search_best(const best_input<N, 32>& input, block* out) noexcept {
         using levels = uniform_levels<-middle, middle - 1>;
         constexpr scale_trials trials = {0.875f * middle, Bits == 4 ? 0.25f : 0.4f, 14, 0};
@@ -172,7 +172,7 @@ struct shifted_block : detail::weighted_by_row {
     }
 
     /// The least value gets code 0, the largest the last code.
-    template <int N>
+    template <lane_count auto N>
     NIBBLE_INLINE static void pack(const float* values, block* out) noexcept {
         f32x<N> low, high;
         find_ranges<N, 32>(values, low, high);
@@ -204,7 +204,7 @@ struct shifted_block : detail::weighted_by_row {
         float scale[Units], offset[Units], inverse[Units], low[Units];
     };
 
-    template <int N>
+    template <lane_count auto N>
     NIBBLE_INLINE static void search_weighted(const float (&x)[32][N], const float (&importance)[32][N], const f32x<N>& sigma, auto& found,
                                               std::size_t at) noexcept {
         alignas(64) float weights[32][N];
@@ -215,7 +215,7 @@ struct shifted_block : detail::weighted_by_row {
         fit.inverse.store(found.inverse + at);
         fit.low.store(found.low + at);
     }
-    template <int N>
+    template <lane_count auto N>
     NIBBLE_INLINE static void assemble_weighted(const float* values, const auto& found, std::size_t at, block& packed) noexcept {
         const auto inverse = f32x<N>::set(found.inverse[at]), low = f32x<N>::set(found.low[at]);
         packed.scale.set(float_to_float16(found.scale[at]));
@@ -225,7 +225,7 @@ struct shifted_block : detail::weighted_by_row {
         });
     }
 
-    template <int N>
+    template <lane_count auto N>
     NIBBLE_INLINE static void search_best(const best_input<N, 32>& input, block* out) noexcept {
         using levels = uniform_levels<0, max_code>;
         constexpr line_trials trials = {Bits == 4 ? -0.02f : -0.015f, Bits == 4 ? 0.04f : 0.02f, 4, 2};

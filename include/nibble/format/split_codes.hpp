@@ -25,7 +25,7 @@ struct split_codes<4> {
         }
     }
     /// @param code_at  the codes of elements i .. i + N - 1 as i32x<N>, 0 .. 15
-    template <int N>
+    template <lane_count auto N>
     NIBBLE_INLINE void set(auto code_at) noexcept {
         const auto pair_at = [&](std::size_t j) NIBBLE_LAMBDA_INLINE { return code_at(j) | code_at(j + 16) << 4; };
         if constexpr (N == 8) {
@@ -49,7 +49,7 @@ struct split_codes<5> {
         for (std::size_t i = 0; i < 32; ++i) codes[i] = static_cast<std::uint8_t>(codes[i] | (((fifth >> i) & 1) << 4));
     }
     /// @param code_at  the codes of elements i .. i + N - 1 as i32x<N>, 0 .. 31
-    template <int N>
+    template <lane_count auto N>
     NIBBLE_INLINE void set(auto code_at) noexcept {
         i32x<N> codes[32 / N];
 #pragma GCC unroll 8

@@ -47,7 +47,7 @@ struct sub_scales_4bit {
 NIBBLE_INLINE float doubled_mean(float sum_of_squares, std::size_t count) noexcept { return 2.0f * sum_of_squares / static_cast<float>(count); }
 
 /// weights = importance * sqrt(sigma + x * x) in each lane, and their sum in order.
-template <int N, std::size_t Count>
+template <lane_count auto N, std::size_t Count>
 NIBBLE_INLINE f32x<N> weigh(const float (&x)[Count][N], const float (&importance)[Count][N], const f32x<N>& sigma, float (&weights)[Count][N]) noexcept {
     auto sum = f32x<N>::set(0.0f);
     for (std::size_t i = 0; i < Count; ++i) {

@@ -45,7 +45,7 @@ struct ternary_block {
     }
 
     /// The scale is the largest magnitude, so that the last code of two bits is never used.
-    template <int N>
+    template <lane_count auto N>
     NIBBLE_INLINE static void pack(const float* values, block* out) noexcept {
         const auto scale = find_magnitudes<N, Size>(values);
         const code_rule<N> rule(scale, 1.0f);
@@ -64,7 +64,7 @@ struct ternary_block {
     }
 
     /// Levels up to Format::largest_level and any scale.
-    template <int N>
+    template <lane_count auto N>
     NIBBLE_INLINE static void search_best(const best_input<N, Size>& input, block* out) noexcept {
         using levels = uniform_levels<-1, Format::largest_level>;
         alignas(64) float scale[N];

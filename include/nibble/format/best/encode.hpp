@@ -41,7 +41,7 @@ NIBBLE_INLINE double error_of(const float* decoded, const float* values, const f
 /// @param importance  blocks_per_row * block_size weights, or null
 /// @param decode      decode(blocks, count, floats)
 /// @param out         the reference's blocks
-template <has_best_search F, int N>
+template <has_best_search F, lane_count auto N>
 NIBBLE_INLINE void improve_blocks(const float* values, std::size_t blocks, std::size_t blocks_per_row, std::size_t cols,
                                   const float* importance, auto decode, typename F::block* out) noexcept {
     constexpr std::size_t size = F::block_size, lanes = N;

@@ -13,7 +13,7 @@ NIBBLE_NAMESPACE_BEGIN
 
 /// The values of each block are divided by a power of two that brings the largest into 1 .. 2, and its weights likewise: nothing
 /// overflows or vanishes in a search, whatever the data are.
-template <int N, std::size_t Count>
+template <lane_count auto N, std::size_t Count>
 struct best_input {
     alignas(64) float x[Count][N];
     alignas(64) float w[Count][N];  ///< what a squared error costs: the importance, or 1; 0 for what pads a row
@@ -31,8 +31,8 @@ struct best_input {
         gather_lanes<N>(weights, w);
         auto largest = floats::set(0.0f), heaviest = largest;
         for (std::size_t i = 0; i < Count; ++i) {
-            largest = detail::maximum(largest, abs(floats::load(x[i])));
-            heaviest = detail::maximum(heaviest, floats::load(w[i]));
+            largest = greater(largest, abs(floats::load(x[i])));
+            heaviest = greater(heaviest, floats::load(w[i]));
         }
         const auto power = detail::power_of_two(detail::between(largest, 0x1p-126f, 0x1p126f));
         const auto per_power = floats::set(1.0f) / power;

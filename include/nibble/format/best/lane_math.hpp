@@ -11,35 +11,27 @@ namespace detail {
 /// More than any error can be: values are at most 4, weights too.
 inline constexpr float no_error_yet = 3e38f;
 
-template <int N>
-NIBBLE_INLINE f32x<N> minimum(const f32x<N>& a, const f32x<N>& b) noexcept {
-    return {a.raw < b.raw ? a.raw : b.raw};
-}
-template <int N>
-NIBBLE_INLINE f32x<N> maximum(const f32x<N>& a, const f32x<N>& b) noexcept {
-    return {a.raw > b.raw ? a.raw : b.raw};
-}
-template <int N>
+template <lane_count auto N>
 NIBBLE_INLINE f32x<N> between(const f32x<N>& value, float low, float high) noexcept {
-    return minimum(maximum(value, f32x<N>::set(low)), f32x<N>::set(high));
+    return lesser(greater(value, f32x<N>::set(low)), f32x<N>::set(high));
 }
 
 /// The nearest whole number, ties to even, for |value| < 2^22.
-template <int N>
+template <lane_count auto N>
 NIBBLE_INLINE f32x<N> round_whole(const f32x<N>& value) noexcept {
     const auto shift = f32x<N>::set(12582912.0f);  // 1.5 * 2^23
     return value + shift - shift;
 }
 
 /// a / b; 0 where b is 0.
-template <int N>
+template <lane_count auto N>
 NIBBLE_INLINE f32x<N> quotient(const f32x<N>& a, const f32x<N>& b) noexcept {
     const auto zero = f32x<N>::set(0.0f);
     return select(b != zero, a / b, zero);
 }
 
 /// The power of two at or below a positive normal value.
-template <int N>
+template <lane_count auto N>
 NIBBLE_INLINE f32x<N> power_of_two(const f32x<N>& value) noexcept {
     return float_of_bits(bits_of(value) & i32x<N>::set(0x7F800000));
 }

@@ -13,18 +13,18 @@ struct uniform_levels {
     /// Whether a scale and its negative reach the same values.
     static constexpr bool symmetric = High == -Low;
 
-    template <int N>
+    template <lane_count auto N>
     NIBBLE_INLINE static f32x<N> nearest(const f32x<N>& value) noexcept {
         return detail::round_whole(detail::between(value, static_cast<float>(Low), static_cast<float>(High)));
     }
     /// The nearest level, and the nearest one to the negative with the sign changed: what a negative scale would lead to. |value| < 2^22.
-    template <int N>
+    template <lane_count auto N>
     NIBBLE_INLINE static void nearest_mirrored(const f32x<N>& value, f32x<N>& level, f32x<N>& mirrored) noexcept {
         const auto whole = detail::round_whole(value);
         level = detail::between(whole, static_cast<float>(Low), static_cast<float>(High));
         mirrored = detail::between(whole, static_cast<float>(-High), static_cast<float>(-Low));
     }
-    template <int N>
+    template <lane_count auto N>
     NIBBLE_INLINE static i32x<N> code(const f32x<N>& value) noexcept {
         return truncate(nearest(value)) - i32x<N>::set(Low);
     }
@@ -34,11 +34,11 @@ struct uniform_levels {
 struct sign_levels {
     static constexpr bool symmetric = true;
 
-    template <int N>
+    template <lane_count auto N>
     NIBBLE_INLINE static f32x<N> nearest(const f32x<N>& value) noexcept {
         return select(value >= f32x<N>::set(0.0f), f32x<N>::set(1.0f), f32x<N>::set(-1.0f));
     }
-    template <int N>
+    template <lane_count auto N>
     NIBBLE_INLINE static i32x<N> code(const f32x<N>& value) noexcept {
         return ones_where(value >= f32x<N>::set(0.0f));
     }
@@ -49,18 +49,18 @@ template <class Levels>
 struct listed_levels {
     static constexpr bool symmetric = false;
 
-    template <int N>
+    template <lane_count auto N>
     NIBBLE_INLINE static f32x<N> nearest(const f32x<N>& value) noexcept {
         f32x<N> level;
         (void)find_nearest_level<Levels, N>(value, level);
         return level;
     }
-    template <int N>
+    template <lane_count auto N>
     NIBBLE_INLINE static void nearest_mirrored(const f32x<N>& value, f32x<N>& level, f32x<N>& mirrored) noexcept {
         level = nearest(value);
         mirrored = -nearest(-value);
     }
-    template <int N>
+    template <lane_count auto N>
     NIBBLE_INLINE static i32x<N> code(const f32x<N>& value) noexcept {
         f32x<N> level;
         return find_nearest_level<Levels, N>(value, level);
@@ -72,12 +72,12 @@ struct listed_levels {
 struct float4_levels {
     static constexpr bool symmetric = true;
 
-    template <int N>
+    template <lane_count auto N>
     NIBBLE_INLINE static f32x<N> nearest(const f32x<N>& value) noexcept {
         const auto size = magnitude(value);
         return float_of_bits(bits_of(size) | (bits_of(value) & i32x<N>::set(static_cast<std::int32_t>(0x80000000u))));
     }
-    template <int N>
+    template <lane_count auto N>
     NIBBLE_INLINE static i32x<N> code(const f32x<N>& value) noexcept {
         const auto level = truncate(magnitude(value));
         const auto upper = i32x<N>::set(2) + (level >> 1);  // 5, 6 and (too much) 8
@@ -87,9 +87,9 @@ struct float4_levels {
     }
 
 private:
-    template <int N>
+    template <lane_count auto N>
     NIBBLE_INLINE static f32x<N> magnitude(const f32x<N>& value) noexcept {
-        const auto inside = detail::minimum(abs(value), f32x<N>::set(12.0f));
+        const auto inside = lesser(abs(value), f32x<N>::set(12.0f));
         const auto rounded = float_of_bits((bits_of(inside) + i32x<N>::set(0x200000)) & i32x<N>::set(~0x3FFFFF));
         return select(inside < f32x<N>::set(2.0f), detail::round_whole(inside), rounded);
     }

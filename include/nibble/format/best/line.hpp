@@ -17,7 +17,7 @@ struct line_trials {
 };
 
 /// A line fitted to its codes, not rounded. Differences ds and do add cc * ds^2 + 2 * c * ds * do + w * do^2 to the error.
-template <int N>
+template <lane_count auto N>
 struct free_line {
     f32x<N> scale, offset;
     f32x<N> cc, c, w;  ///< sums of w * code^2, w * code, w
@@ -26,7 +26,7 @@ struct free_line {
 
 /// The best of many lines, each fitted to the codes that it leads to.
 /// @tparam Below  the offset must not be above 0
-template <int MaxCode, bool Below, std::size_t Count, int N>
+template <int MaxCode, bool Below, std::size_t Count, lane_count auto N>
 NIBBLE_INLINE free_line<N> scan_lines(const float (*x)[N], const float (*w)[N], const line_trials trials) noexcept {
     using floats = f32x<N>;
     using levels = uniform_levels<0, MaxCode>;
@@ -34,20 +34,20 @@ NIBBLE_INLINE free_line<N> scan_lines(const float (*x)[N], const float (*w)[N], 
     auto low = floats::load(x[0]), high = low, sum_w = zero, sum_x = zero;
     for (std::size_t i = 0; i < Count; ++i) {
         const auto v = floats::load(x[i]), weight = floats::load(w[i]);
-        low = detail::minimum(low, v);
-        high = detail::maximum(high, v);
+        low = lesser(low, v);
+        high = greater(high, v);
         sum_w = sum_w + weight;
         sum_x = sum_x + weight * v;
     }
     const auto mean = detail::quotient(sum_x, sum_w);
-    if constexpr (Below) low = detail::minimum(low, zero);
+    if constexpr (Below) low = lesser(low, zero);
     const auto width = high - low;
 
     free_line<N> best = {zero, mean, zero, zero, sum_w, mean};
     auto best_gain = mean * sum_x;
     if constexpr (Below) {
         best_gain = select(mean > zero, zero, best_gain);
-        best.offset = detail::minimum(mean, zero);
+        best.offset = lesser(mean, zero);
     }
     for (int a = 0; a < trials.count; ++a) {
         const auto from = low + width * floats::set(trials.first + trials.step * static_cast<float>(a));
@@ -86,14 +86,14 @@ NIBBLE_INLINE free_line<N> scan_lines(const float (*x)[N], const float (*w)[N], 
 }
 
 /// A line that a format stores, in units.
-template <int N>
+template <lane_count auto N>
 struct stored_line {
     f32x<N> scale, offset;
 };
 
 /// The best line that a format stores.
-template <int MaxCode, class Scale, std::size_t Count, int N>
-NIBBLE_INLINE stored_line<N> find_best_line(const float (*x)[N], const float (*w)[N], const f32x<N>& unit,
+template <int MaxCode, class Scale, std::size_t Count, lane_count auto N>
+NIBBLE_INLINE stored_line<N> find_best_line(const float (*x)[+N], const float (*w)[+N], const f32x<N>& unit,
                                             const line_trials trials) noexcept {
     using floats = f32x<N>;
     using levels = uniform_levels<0, MaxCode>;

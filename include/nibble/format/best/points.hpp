@@ -23,7 +23,7 @@ struct point_trials {
 };
 
 /// What was found for N super-blocks, block after block.
-template <class Rules, int N>
+template <class Rules, lane_count auto N>
 struct best_points {
     static constexpr std::size_t subs = 256 / Rules::length, groups = 256 / Rules::book::width;
     std::uint16_t scale[N];  ///< binary16
@@ -48,13 +48,13 @@ struct decoded_levels {
     NIBBLE_INLINE float at(int level) const noexcept {
         return first + shift + step * static_cast<float>(level) + (level == top ? extra : 0.0f);
     }
-    template <int N>
+    template <lane_count auto N>
     NIBBLE_INLINE f32x<N> at(const f32x<N>& level) const noexcept {
         const auto value = f32x<N>::set(first + shift) + f32x<N>::set(step) * level;
         if constexpr (extra == 0.0f) return value;
         else return value + select(level == f32x<N>::set(static_cast<float>(top)), f32x<N>::set(extra), f32x<N>::set(0.0f));
     }
-    template <int N>
+    template <lane_count auto N>
     NIBBLE_INLINE i32x<N> nearest(const f32x<N>& value) const noexcept {
         const auto level = (value - f32x<N>::set(first + shift)) * f32x<N>::set(1.0f / step);
         if constexpr (extra == 0.0f) {
@@ -68,7 +68,7 @@ struct decoded_levels {
 
 /// Takes signs away. Where their number must be even and is not, the element where that costs least changes its sign.
 /// @return bit i: element i is negative
-template <bool Even, int N>
+template <bool Even, lane_count auto N>
 NIBBLE_INLINE i32x<N> take_signs(float (*y)[N], const float (*w)[N]) noexcept {
     using floats = f32x<N>;
     using ints = i32x<N>;
@@ -116,7 +116,7 @@ inline constexpr packed_points<Book> all_points{};
 
 /// As move_to_points, but looks at every point and not only at those that lie next to the levels: with uneven weights the best one may be
 /// further away.
-template <class Book, int N>
+template <class Book, lane_count auto N>
 NIBBLE_INLINE void move_to_any_point(i32x<N>& packed, const mask32<N>& wanted, const float* y, const float* w, std::size_t stride,
                                      const f32x<N>& scale, const auto& values) noexcept {
     const neighbour_table<Book>& table = neighbours<Book>();
@@ -136,7 +136,7 @@ NIBBLE_INLINE void move_to_any_point(i32x<N>& packed, const mask32<N>& wanted, c
 }
 
 /// The points of one sub-block and what they cost.
-template <class Rules, int N>
+template <class Rules, lane_count auto N>
 struct rounded_points {
     f32x<N> error, cx, cc;  ///< sums of w * (y - scale * v)^2, w * y * v, w * v^2
     i32x<N> levels[Rules::length / Rules::book::width];
@@ -145,7 +145,7 @@ struct rounded_points {
 
 }  // namespace detail
 
-template <class Rules, int N>
+template <class Rules, lane_count auto N>
 class point_search {
     using floats = f32x<N>;
     using ints = i32x<N>;
@@ -176,7 +176,7 @@ public:
             const auto free = scan(j, trials);
             free.scale.store(wish[j]);
             free.weight.store(weight[j]);
-            top = detail::maximum(top, free.scale);
+            top = greater(top, free.scale);
         }
 
         auto scale = zero, least = no_error_yet;
@@ -243,7 +243,7 @@ private:
     NIBBLE_INLINE free_scale<N> scan(std::size_t j, const point_trials trials) const noexcept {
         const auto zero = floats::set(0.0f);
         auto largest = zero;
-        for (std::size_t i = j * length; i < (j + 1) * length; ++i) largest = detail::maximum(largest, abs(floats::load(y_[i])));
+        for (std::size_t i = j * length; i < (j + 1) * length; ++i) largest = greater(largest, abs(floats::load(y_[i])));
         free_scale<N> best = {zero, zero};
         auto best_gain = zero;
         for (int t = 0; t < trials.count; ++t) {

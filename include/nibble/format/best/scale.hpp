@@ -17,19 +17,19 @@ struct scale_trials {
 };
 
 /// A scale fitted to its codes, not rounded.
-template <int N>
+template <lane_count auto N>
 struct free_scale {
     f32x<N> scale;
     f32x<N> weight;  ///< sum of w * level^2: a difference d in the scale adds weight * d^2 to the error
 };
 
 /// The best of many scales, each fitted to the codes that it leads to.
-template <class Levels, std::size_t Count, int N>
+template <class Levels, std::size_t Count, lane_count auto N>
 NIBBLE_INLINE free_scale<N> scan_scales(const float (*x)[N], const float (*w)[N], const scale_trials trials) noexcept {
     using floats = f32x<N>;
     const auto zero = floats::set(0.0f);
     auto largest = zero;
-    for (std::size_t i = 0; i < Count; ++i) largest = detail::maximum(largest, abs(floats::load(x[i])));
+    for (std::size_t i = 0; i < Count; ++i) largest = greater(largest, abs(floats::load(x[i])));
     const auto per_largest = detail::quotient(floats::set(1.0f), largest);
 
     free_scale<N> best = {zero, zero};
@@ -68,8 +68,8 @@ NIBBLE_INLINE free_scale<N> scan_scales(const float (*x)[N], const float (*w)[N]
 }
 
 /// The best scale that a format stores, in units.
-template <class Levels, class Scale, std::size_t Count, int N>
-NIBBLE_INLINE f32x<N> find_best_scale(const float (*x)[N], const float (*w)[N], const f32x<N>& unit, const scale_trials trials) noexcept {
+template <class Levels, class Scale, std::size_t Count, lane_count auto N>
+NIBBLE_INLINE f32x<N> find_best_scale(const float (*x)[+N], const float (*w)[+N], const f32x<N>& unit, const scale_trials trials) noexcept {
     using floats = f32x<N>;
     const auto zero = floats::set(0.0f);
     auto next = nearest_scale<Scale>(scan_scales<Levels, Count, N>(x, w, trials).scale, unit);
@@ -99,14 +99,14 @@ NIBBLE_INLINE f32x<N> find_best_scale(const float (*x)[N], const float (*w)[N], 
 /// @param level        this level
 /// @param below, above how many scales are tried before and after; an even number with the one itself
 /// @return its code
-template <class Levels, class Scale, std::size_t Count, int N>
-NIBBLE_INLINE i32x<N> find_best_scale_code(const float (*x)[N], const float (*w)[N], const f32x<N>& unit, float level, int below,
+template <class Levels, class Scale, std::size_t Count, lane_count auto N>
+NIBBLE_INLINE i32x<N> find_best_scale_code(const float (*x)[+N], const float (*w)[+N], const f32x<N>& unit, float level, int below,
                                            int above) noexcept {
     using floats = f32x<N>;
     using ints = i32x<N>;
     const auto zero = floats::set(0.0f);
     auto largest = zero;
-    for (std::size_t i = 0; i < Count; ++i) largest = detail::maximum(largest, abs(floats::load(x[i])));
+    for (std::size_t i = 0; i < Count; ++i) largest = greater(largest, abs(floats::load(x[i])));
     const auto middle = Scale::code_of(largest * unit / floats::set(level));
     auto best = ints::set(0);
     auto least = floats::set(detail::no_error_yet);

@@ -9,7 +9,7 @@ NIBBLE_NAMESPACE_BEGIN
 /// binary16.
 struct float16_scale {
     /// The nearest scale; beyond the range the largest.
-    template <int N>
+    template <lane_count auto N>
     NIBBLE_INLINE static f32x<N> nearest(const f32x<N>& scale) noexcept {
         const auto inside = detail::between(scale, -65504.0f, 65504.0f);
         const auto bits = bits_of(inside);
@@ -29,11 +29,11 @@ struct float16_scale {
 struct half_e8m0_scale {
     static constexpr std::int32_t last = 254;
 
-    template <int N>
+    template <lane_count auto N>
     NIBBLE_INLINE static i32x<N> code_of(const f32x<N>& scale) noexcept {
         return (bits_of(scale) >> 23) + i32x<N>::set(1);
     }
-    template <int N>
+    template <lane_count auto N>
     NIBBLE_INLINE static f32x<N> value_of(const i32x<N>& code) noexcept {
         using ints = i32x<N>;
         const auto subnormal = select(code == ints::set(0), ints::set(0x200000), ints::set(0x400000));
@@ -45,13 +45,13 @@ struct half_e8m0_scale {
 struct half_e4m3_scale {
     static constexpr std::int32_t last = 0x7E;
 
-    template <int N>
+    template <lane_count auto N>
     NIBBLE_INLINE static i32x<N> code_of(const f32x<N>& scale) noexcept {
-        const auto doubled = detail::minimum(scale + scale, f32x<N>::set(448.0f));
+        const auto doubled = lesser(scale + scale, f32x<N>::set(448.0f));
         const auto subnormal = truncate(doubled * f32x<N>::set(512.0f)), normal = (bits_of(doubled) >> 20) - i32x<N>::set(120 << 3);
         return select(doubled < f32x<N>::set(0x1p-6f), subnormal, normal);
     }
-    template <int N>
+    template <lane_count auto N>
     NIBBLE_INLINE static f32x<N> value_of(const i32x<N>& code) noexcept {
         const auto normal = float_of_bits((code + i32x<N>::set(119 << 3)) << 20);
         return select(code < i32x<N>::set(8), to_float(code) * f32x<N>::set(0x1p-10f), normal);
@@ -59,7 +59,7 @@ struct half_e4m3_scale {
 };
 
 /// The nearest stored scale, in units.
-template <class Scale, int N>
+template <class Scale, lane_count auto N>
 NIBBLE_INLINE f32x<N> nearest_scale(const f32x<N>& scale, const f32x<N>& unit) noexcept {
     return Scale::nearest(scale * unit) / unit;
 }

@@ -18,15 +18,15 @@ struct sub_line_trials {
 };
 
 /// What was found for N super-blocks; scale and offset in units.
-template <std::size_t Subs, int N>
+template <std::size_t Subs, lane_count auto N>
 struct sub_lines {
     alignas(64) float scale[N], offset[N];
     alignas(64) float sub_scale[Subs][N], sub_offset[Subs][N];
 };
 
 /// @tparam MaxSub  sub_scale and sub_offset are 0 .. MaxSub
-template <int MaxCode, class Scale, int MaxSub, std::size_t Subs, std::size_t Count, int N>
-NIBBLE_INLINE void find_best_sub_lines(const float (*x)[N], const float (*w)[N], const f32x<N>& unit, const sub_line_trials trials,
+template <int MaxCode, class Scale, int MaxSub, std::size_t Subs, std::size_t Count, lane_count auto N>
+NIBBLE_INLINE void find_best_sub_lines(const float (*x)[+N], const float (*w)[+N], const f32x<N>& unit, const sub_line_trials trials,
                                        sub_lines<Subs, N>& found) noexcept {
     using floats = f32x<N>;
     using levels = uniform_levels<0, MaxCode>;
@@ -47,8 +47,8 @@ NIBBLE_INLINE void find_best_sub_lines(const float (*x)[N], const float (*w)[N],
         line.w.store(wish[j].w);
         line.mean.store(wish[j].mean);
         detail::quotient(line.c, line.w).store(wish[j].mean_code);
-        top_scale = detail::maximum(top_scale, line.scale);
-        top_offset = detail::maximum(top_offset, -line.offset);
+        top_scale = greater(top_scale, line.scale);
+        top_offset = greater(top_offset, -line.offset);
     }
 
     auto scale = zero, offset = zero, least = no_error_yet;

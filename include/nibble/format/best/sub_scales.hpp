@@ -19,15 +19,15 @@ struct sub_scale_trials {
 };
 
 /// What was found for N super-blocks; scale in units.
-template <std::size_t Subs, int N>
+template <std::size_t Subs, lane_count auto N>
 struct sub_scales {
     alignas(64) float scale[N];
     alignas(64) float sub[Subs][N];
 };
 
 /// @tparam Low, High  range of a sub_scale; Low < 0
-template <class Levels, class Scale, int Low, int High, std::size_t Subs, std::size_t Count, int N>
-NIBBLE_INLINE void find_best_sub_scales(const float (*x)[N], const float (*w)[N], const f32x<N>& unit, const sub_scale_trials trials,
+template <class Levels, class Scale, int Low, int High, std::size_t Subs, std::size_t Count, lane_count auto N>
+NIBBLE_INLINE void find_best_sub_scales(const float (*x)[+N], const float (*w)[+N], const f32x<N>& unit, const sub_scale_trials trials,
                                         sub_scales<Subs, N>& found) noexcept {
     using floats = f32x<N>;
     const auto zero = floats::set(0.0f), one = floats::set(1.0f), no_error_yet = floats::set(detail::no_error_yet);

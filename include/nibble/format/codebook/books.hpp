@@ -20,7 +20,7 @@ struct ternary_book {
     static constexpr int levels = 3, level_bits = 2;
 
     /// From packed levels to keys: the digits' base goes from 4 to 3, then of pairs from 16 to 9, then of quadruples from 256 to 81.
-    template <int N>
+    template <lane_count auto N>
     NIBBLE_INLINE static i32x<N> key_of(const i32x<N>& packed) noexcept {
         const auto pairs = packed - ((packed >> 2) & i32x<N>::set(0x3333));
         const auto high = (pairs >> 4) & i32x<N>::set(0x0F0F);
@@ -34,7 +34,7 @@ struct octal_book {
     static constexpr std::size_t width = 4, keys = 4096;
     static constexpr int levels = 8, level_bits = 3;
 
-    template <int N>
+    template <lane_count auto N>
     NIBBLE_INLINE static i32x<N> key_of(const i32x<N>& packed) noexcept {
         return packed;
     }

@@ -34,7 +34,7 @@ struct codebook_fits {
 
 namespace detail {
 /// 2 * level + 1 of coordinate i.
-template <class Book, int N>
+template <class Book, lane_count auto N>
 NIBBLE_INLINE f32x<N> odd_at(const i32x<N>& packed, std::size_t i) noexcept {
     constexpr int mask = 2 * ((1 << Book::level_bits) - 1);
     const int bit = Book::level_bits * static_cast<int>(i);
@@ -44,7 +44,7 @@ NIBBLE_INLINE f32x<N> odd_at(const i32x<N>& packed, std::size_t i) noexcept {
 }  // namespace detail
 
 /// A fit of scale * code to values, codes 0 .. 4, by coordinate descent; where it starts. Source: ggml's make_qp_quants.
-template <int N, std::size_t Count>
+template <lane_count auto N, std::size_t Count>
 NIBBLE_INLINE f32x<N> fit_magnitudes(const float (&y)[Count][N], const float (&weights)[Count][N], const f32x<N>& largest) noexcept {
     using floats = f32x<N>;
     constexpr int max_code = 4;
@@ -108,7 +108,7 @@ NIBBLE_INLINE f32x<N> fit_magnitudes(const float (&y)[Count][N], const float (&w
 
 /// Folds signs away. With even signs the element that matters least changes sign where their number is odd.
 /// @return bit j: element j of eight is negative
-template <bool EvenSigns, int N>
+template <bool EvenSigns, lane_count auto N>
 NIBBLE_INLINE i32x<N> fold_signs(const float (*x)[N], const float (*weights)[N], float (*y)[N]) noexcept {
     using floats = f32x<N>;
     using ints = i32x<N>;
@@ -143,7 +143,7 @@ NIBBLE_INLINE i32x<N> fold_signs(const float (*x)[N], const float (*weights)[N],
 /// @param x        Rules::length values of N sub-blocks, one a lane
 /// @param weights  their weights, same order
 /// @param found    codebook_fits; receives entries at .. at + N - 1
-template <class Rules, int N>
+template <class Rules, lane_count auto N>
 NIBBLE_INLINE void find_points(const float (*x)[N], const float (*weights)[N], auto& found, std::size_t at) noexcept {
     using floats = f32x<N>;
     using ints = i32x<N>;
@@ -187,8 +187,8 @@ NIBBLE_INLINE void find_points(const float (*x)[N], const float (*weights)[N], a
             const auto position = floats::set(0.5f) * (inverse * floats::load(y[g * width + i]) - one);
             const auto level = clamp(round_even(position), 0, book::levels - 1);
             packed = packed | (level << (book::level_bits * static_cast<int>(i)));
-            const auto inside = detail::lesser(detail::greater(position, zero), floats::set(static_cast<float>(book::levels - 1)));
-            furthest = detail::greater(abs(inside - to_float(level)), furthest);
+            const auto inside = lesser(greater(position, zero), floats::set(static_cast<float>(book::levels - 1)));
+            furthest = greater(abs(inside - to_float(level)), furthest);
         }
         return packed;
     };

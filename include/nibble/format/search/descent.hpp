@@ -10,7 +10,7 @@ NIBBLE_NAMESPACE_BEGIN
 
 /// A round makes each code in turn the best one beside the others; the search ends with a round that changes none, or after five. In four of
 /// five sub-blocks the first changes none, so `start` takes that for N neighbours, and `go_on` another one for those that are left.
-template <int Half, int N, std::size_t Count>
+template <int Half, lane_count auto N, std::size_t Count>
 class scale_descent {
 public:
     using floats = f32x<N>;

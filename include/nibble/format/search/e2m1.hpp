@@ -29,7 +29,7 @@ public:
         const auto middles = half * (low * units) + half * (high * units);
         select(units > floats::set(0.0f), middles, floats::set(3.402823466e38f)).store(middles_);
     }
-    template <int N>
+    template <lane_count auto N>
     NIBBLE_INLINE i32x<N> code(const f32x<N>& value) const noexcept {
         using floats = f32x<N>;
         const auto magnitude = abs(value);
@@ -45,7 +45,7 @@ private:
 };
 
 /// The same wherever the value is: errors are compared as they round. Where they are all equal the code is 0, as in the reference.
-template <int N>
+template <lane_count auto N>
 NIBBLE_INLINE i32x<N> find_nearest_e2m1_anywhere(const f32x<N>& value, float unit) noexcept {
     using floats = f32x<N>;
     using ints = i32x<N>;

@@ -13,24 +13,14 @@ NIBBLE_EXACT_BEGIN
 NIBBLE_NAMESPACE_BEGIN
 namespace detail {
 
-/// The greater and the lesser of each lane; b where they are no numbers. One instruction each.
-template <int N>
-NIBBLE_INLINE f32x<N> greater(const f32x<N>& a, const f32x<N>& b) noexcept {
-    return {a.raw > b.raw ? a.raw : b.raw};
-}
-template <int N>
-NIBBLE_INLINE f32x<N> lesser(const f32x<N>& a, const f32x<N>& b) noexcept {
-    return {a.raw < b.raw ? a.raw : b.raw};
-}
-
 #if defined(__clang__)
-template <int N, int... I>
+template <lane_count auto N, int... I>
 NIBBLE_INLINE f32x<N> pick_raw(const f32x<N>& table, const i32x<N>& index, std::integer_sequence<int, I...>) noexcept {
     return {raw_lanes<float, N>{table.raw[index.raw[I]]...}};
 }
 #endif
 /// Each lane takes an entry of a table with N entries. The index counts modulo N.
-template <int N>
+template <lane_count auto N>
 NIBBLE_INLINE f32x<N> pick(const f32x<N>& table, const i32x<N>& index) noexcept {
 #if defined(__clang__)
     return pick_raw(table, index & i32x<N>::set(N - 1), std::make_integer_sequence<int, N>{});

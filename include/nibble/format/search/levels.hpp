@@ -51,7 +51,7 @@ template <class Levels>
 inline constexpr range_table outward_upper(outward<Levels>{}.upper);
 
 /// Sums over the values of a sub-block, of weight * level * value and weight * level * level, or what one value adds to them.
-template <int N>
+template <lane_count auto N>
 struct level_sums {
     f32x<N> cx, cc;
 
@@ -70,7 +70,7 @@ struct level_sums {
 /// @param x       Count values of N sub-blocks, one a lane
 /// @param weights their weights, same order
 /// @return the scale; 0 in a lane without a value of at least 1e-15
-template <class Levels, int N, std::size_t Count>
+template <class Levels, lane_count auto N, std::size_t Count>
 NIBBLE_INLINE f32x<N> find_level_scale(const float (&x)[Count][N], const float (&weights)[Count][N]) noexcept {
     using floats = f32x<N>;
     using sums = detail::level_sums<N>;
@@ -140,7 +140,7 @@ NIBBLE_INLINE f32x<N> find_level_scale(const float (&x)[Count][N], const float (
 }
 
 /// Writes the codes of the levels that are nearest to 32 values. Scale 0 gives the code of the level nearest to 0.
-template <class Levels, int N>
+template <class Levels, lane_count auto N>
 NIBBLE_INLINE void set_nearest_levels(const float* values, float scale, split_codes<4>& codes) noexcept {
     const auto inverse = f32x<N>::set(inverse_or_zero(f32x<1>{scale}).raw);
     codes.set<N>([&](std::size_t i) NIBBLE_LAMBDA_INLINE {
@@ -158,7 +158,7 @@ struct level_search {
         float scale[Units];
     };
 
-    template <int N>
+    template <lane_count auto N>
     NIBBLE_INLINE static void search(const float (&x)[32][N], auto& found, std::size_t at) noexcept {
         alignas(64) float weights[32][N];
         weigh_squares<N>(x, weights);
@@ -167,7 +167,7 @@ struct level_search {
 
     static constexpr bool row_sigma = false;
     NIBBLE_INLINE static float sigma(float sum_of_squares, std::size_t count) noexcept { return doubled_mean(sum_of_squares, count); }
-    template <int N>
+    template <lane_count auto N>
     NIBBLE_INLINE static void search_weighted(const float (&x)[32][N], const float (&importance)[32][N], const f32x<N>& sigma, auto& found,
                                               std::size_t at) noexcept {
         alignas(64) float weights[32][N];

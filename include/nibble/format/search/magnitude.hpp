@@ -22,7 +22,7 @@ NIBBLE_INLINE float first_of_magnitude(const float* values, std::size_t count, f
     return magnitude;
 }
 /// Replaces the lanes of `wanted` by the first value of their magnitude in their block. Rare.
-template <int N, std::size_t Count>
+template <lane_count auto N, std::size_t Count>
 NIBBLE_INLINE void use_first(const float* values, const mask32<N>& wanted, f32x<N>& found) noexcept {
     if (!any(wanted)) return;
     float lanes[N];
@@ -35,7 +35,7 @@ NIBBLE_INLINE void use_first(const float* values, const mask32<N>& wanted, f32x<
     found = f32x<N>::load(lanes);
 }
 /// Least and largest value; of equal ones any.
-template <int N, std::size_t Count>
+template <lane_count auto N, std::size_t Count>
 NIBBLE_INLINE void find_bounds(const float* values, f32x<N>& low, f32x<N>& high) noexcept {
     f32x<N> lows[N], highs[N];
 #pragma GCC unroll 16
@@ -54,7 +54,7 @@ NIBBLE_INLINE void find_bounds(const float* values, f32x<N>& low, f32x<N>& high)
 }  // namespace detail
 
 /// The largest |x| of N blocks of Count values.
-template <int N, std::size_t Count>
+template <lane_count auto N, std::size_t Count>
 NIBBLE_INLINE f32x<N> find_magnitudes(const float* values) noexcept {
     f32x<N> rows[N];
 #pragma GCC unroll 16
@@ -67,7 +67,7 @@ NIBBLE_INLINE f32x<N> find_magnitudes(const float* values) noexcept {
 }
 
 /// The largest |x| of each lane.
-template <int N, std::size_t Count>
+template <lane_count auto N, std::size_t Count>
 NIBBLE_INLINE f32x<N> find_magnitude(const float (&x)[Count][N]) noexcept {
     auto magnitude = f32x<N>::set(0.0f);
     for (std::size_t i = 0; i < Count; ++i) magnitude = detail::larger(abs(f32x<N>::load(x[i])), magnitude);
@@ -75,14 +75,14 @@ NIBBLE_INLINE f32x<N> find_magnitude(const float (&x)[Count][N]) noexcept {
 }
 
 /// 1 / scale; 0 if the scale is 0.
-template <int N>
+template <lane_count auto N>
 NIBBLE_INLINE f32x<N> inverse_or_zero(const f32x<N>& scale) noexcept {
     const auto zero = f32x<N>::set(0.0f);
     return select(scale != zero, f32x<N>::set(1.0f) / scale, zero);
 }
 
 /// The signed value of largest magnitude of N blocks; the first of equals, and +0 if there is none but zeros.
-template <int N, std::size_t Count>
+template <lane_count auto N, std::size_t Count>
 NIBBLE_INLINE f32x<N> find_extremes(const float* values) noexcept {
     f32x<N> low, high;
     detail::find_bounds<N, Count>(values, low, high);
@@ -94,7 +94,7 @@ NIBBLE_INLINE f32x<N> find_extremes(const float* values) noexcept {
 }
 
 /// Least and largest value of N blocks; the first of equals (-0 and +0 are equal).
-template <int N, std::size_t Count>
+template <lane_count auto N, std::size_t Count>
 NIBBLE_INLINE void find_ranges(const float* values, f32x<N>& low, f32x<N>& high) noexcept {
     const auto zero = f32x<N>::set(0.0f);
     detail::find_bounds<N, Count>(values, low, high);
@@ -103,15 +103,13 @@ NIBBLE_INLINE void find_ranges(const float* values, f32x<N>& low, f32x<N>& high)
 }
 
 /// The code of a position on a scale that is not negative: cut off, at most `last`.
-template <int N>
+template <lane_count auto N>
 NIBBLE_INLINE i32x<N> cut_off(const f32x<N>& position, int last) noexcept {
     if constexpr (N == 1) {
         return {position.raw < static_cast<float>(last) ? static_cast<int>(position.raw) : last};
     } else {
-        auto code = truncate(position);
-        const auto end = i32x<N>::set(last).raw;
-        code.raw = code.raw > end ? end : code.raw;
-        return code;
+        const auto code = truncate(position), end = i32x<N>::set(last);
+        return select(code > end, end, code);
     }
 }
 
@@ -119,7 +117,7 @@ NIBBLE_INLINE i32x<N> cut_off(const f32x<N>& position, int last) noexcept {
 ///
 /// Scales up to 2^-128 have no finite inverse, and C does not define the codes that follow from it. Their fp16 scale is 0, so any code
 /// decodes alike; code 0 gives the bytes of ggml's x86 builds.
-template <int N>
+template <lane_count auto N>
 struct code_rule {
     alignas(64) float inverse[N], rounding[N];
 

@@ -27,7 +27,7 @@ struct level_scale {
 namespace detail {
 
 /// The level of coordinate i.
-template <class Book, int N>
+template <class Book, lane_count auto N>
 NIBBLE_INLINE f32x<N> level_at(const i32x<N>& packed, std::size_t i) noexcept {
     return to_float((packed >> (Book::level_bits * static_cast<int>(i))) & i32x<N>::set((1 << Book::level_bits) - 1));
 }
@@ -119,7 +119,7 @@ NIBBLE_INLINE std::int32_t find_nearest_by_8(const std::uint16_t* list, std::siz
 }
 
 /// The way that suits searches of N lanes.
-template <class Book, int N>
+template <class Book, lane_count auto N>
 NIBBLE_INLINE std::int32_t find_nearest_with(const std::uint16_t* list, std::size_t count, const float* y, const float* w, float scale,
                                              const auto& levels) noexcept {
     if constexpr (N < 8) return find_nearest<Book>(list, count, y, w, scale, levels);
@@ -133,7 +133,7 @@ NIBBLE_INLINE std::int32_t find_nearest_with(const std::uint16_t* list, std::siz
 /// @param y, w       Book::width values and weights of the group in lane 0; those of the next lane are `stride` floats further
 /// @param levels_of  what levels stand for in a lane
 /// @return 1 in lanes that changed, 0 in the others
-template <class Book, int N>
+template <class Book, lane_count auto N>
 NIBBLE_INLINE i32x<N> move_to_points(i32x<N>& packed, const mask32<N>& wanted, const float* y, const float* w, std::size_t stride,
                                      const f32x<N>& scale, auto levels_of) noexcept {
     const neighbour_table<Book>& table = neighbours<Book>();
@@ -156,7 +156,7 @@ NIBBLE_INLINE i32x<N> move_to_points(i32x<N>& packed, const mask32<N>& wanted, c
 }
 
 /// The same values lane after lane: to[lane][i] = from[i][lane].
-template <int N, std::size_t Count>
+template <lane_count auto N, std::size_t Count>
 NIBBLE_INLINE void spread_lanes(const float (*from)[N], float (&to)[N][Count]) noexcept {
     for (std::size_t i = 0; i < Count; ++i) {
         for (std::size_t lane = 0; lane < N; ++lane) to[lane][i] = from[i][lane];

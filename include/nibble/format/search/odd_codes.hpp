@@ -26,7 +26,7 @@ NIBBLE_INLINE float find_odd_codes(const float* scales, std::size_t count, std::
 }
 
 /// weights = x * x in each lane: what most codebook formats use without importance.
-template <int N, std::size_t Count>
+template <lane_count auto N, std::size_t Count>
 NIBBLE_INLINE void weigh_squares(const float (&x)[Count][N], float (&weights)[Count][N]) noexcept {
     for (std::size_t i = 0; i < Count; ++i) (f32x<N>::load(x[i]) * f32x<N>::load(x[i])).store(weights[i]);
 }

@@ -13,7 +13,7 @@ NIBBLE_NAMESPACE_BEGIN
 /// @param weights their weights
 /// @param codes   receives codes 0 .. MaxCode
 /// @return the scale of each lane; 0 (and codes 0) if no value reaches 1e-15
-template <int MaxCode, int N, std::size_t Count>
+template <int MaxCode, lane_count auto N, std::size_t Count>
 NIBBLE_INLINE f32x<N> find_sub_scales(const float (&x)[Count][N], const float (&weights)[Count][N], std::int32_t (&codes)[Count][N]) noexcept {
     using floats = f32x<N>;
     using ints = i32x<N>;

@@ -9,14 +9,14 @@ NIBBLE_NAMESPACE_BEGIN
 
 /// What the search found in each lane. The codes it chose are clamp(round_even(inverse * x), -half, half - 1); both are 0 in a
 /// lane without a value of at least 1e-15.
-template <int N>
+template <lane_count auto N>
 struct symmetric_fit {
     f32x<N> scale, inverse;
     mask32<N> empty;  ///< the reference then stores code 0, which is not the middle code
 };
 
 /// The signed value of largest magnitude; the first of equals wins.
-template <int N, std::size_t Count>
+template <lane_count auto N, std::size_t Count>
 NIBBLE_INLINE f32x<N> find_extreme(const float (&x)[Count][N]) noexcept {
     using floats = f32x<N>;
     auto magnitude = floats::set(0.0f), extreme = magnitude;
@@ -42,13 +42,13 @@ NIBBLE_INLINE float find_extreme(const float* values, std::size_t count) noexcep
 }
 
 /// The code that a search chose for a value, as it is stored.
-template <int Half, int N>
+template <int Half, lane_count auto N>
 NIBBLE_INLINE i32x<N> stored_code(const symmetric_fit<N>& fit, const f32x<N>& value) noexcept {
     return select(fit.empty, i32x<N>::set(0), clamp(round_even(fit.inverse * value), -Half, Half - 1) + i32x<N>::set(Half));
 }
 
 /// @param weights the weight of each value, same order as x; null: the square of the value
-template <int Half, int N, std::size_t Count>
+template <int Half, lane_count auto N, std::size_t Count>
 NIBBLE_INLINE symmetric_fit<N> find_scale(const float (&x)[Count][N], const float (*weights)[N]) noexcept {
     using floats = f32x<N>;
     const auto zero = floats::set(0.0f);

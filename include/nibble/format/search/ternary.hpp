@@ -33,7 +33,7 @@ struct ternary_fits {
 namespace detail {
 
 /// Values of a sub-block in ascending order, equal ones in their original order, and what belongs to them.
-template <std::size_t Count, int N>
+template <std::size_t Count, lane_count auto N>
 struct sorted_lanes {
     alignas(64) float values[Count][N];
     alignas(64) float weights[Count][N];
@@ -42,7 +42,7 @@ struct sorted_lanes {
 
 /// Batcher's odd-even merge sort: which elements it compares does not depend on the values, so it runs in lanes. With places as second
 /// key it is stable, as the reference's sort is.
-template <std::size_t Count, int N>
+template <std::size_t Count, lane_count auto N>
 NIBBLE_INLINE void sort_lanes(const float (*x)[N], const float (*weights)[N], sorted_lanes<Count, N>& sorted) noexcept {
     using floats = f32x<N>;
     using ints = i32x<N>;
@@ -74,7 +74,7 @@ NIBBLE_INLINE void sort_lanes(const float (*x)[N], const float (*weights)[N], so
 }
 
 /// The best split so far: elements before `low` in sorted order have level 0, before `high` 1, the others 2.
-template <int N>
+template <lane_count auto N>
 struct split {
     f32x<N> scale, score;
     i32x<N> low, high, choice;
@@ -98,7 +98,7 @@ struct split {
 };
 
 /// One shift for the whole sub-block. Choice 0: levels - 0.875, 1: levels - 1.125.
-template <std::size_t Count, int N>
+template <std::size_t Count, lane_count auto N>
 NIBBLE_INLINE split<N> find_split(const sorted_lanes<Count, N>& sorted) noexcept {
     using floats = f32x<N>;
     constexpr float table[2][3] = {{-0.875f, 0.125f, 1.125f}, {-1.125f, -0.125f, 0.875f}};
@@ -140,7 +140,7 @@ NIBBLE_INLINE split<N> find_split(const sorted_lanes<Count, N>& sorted) noexcept
 }
 
 /// A shift for each half of the sub-block. Choice: 2 * (first half) + (second half), each 0: levels - 0.875, 1: levels - 1.125.
-template <std::size_t Count, int N>
+template <std::size_t Count, lane_count auto N>
 NIBBLE_INLINE split<N> find_split_of_halves(const sorted_lanes<Count, N>& sorted) noexcept {
     using floats = f32x<N>;
     constexpr float top[2] = {1.125f, 0.875f};
@@ -189,7 +189,7 @@ NIBBLE_INLINE split<N> find_split_of_halves(const sorted_lanes<Count, N>& sorted
 }
 
 /// What the sorted order has at a place of its own in each lane; beyond the end, something that no element reaches.
-template <std::size_t Count, int N>
+template <std::size_t Count, lane_count auto N>
 NIBBLE_INLINE void find_pivot(const sorted_lanes<Count, N>& sorted, const i32x<N>& at, f32x<N>& value, i32x<N>& place) noexcept {
     alignas(64) std::int32_t where[N], places[N];
     alignas(64) float values[N];
@@ -208,7 +208,7 @@ NIBBLE_INLINE void find_pivot(const sorted_lanes<Count, N>& sorted, const i32x<N
 /// @param x        Rules::length values of N sub-blocks, one a lane
 /// @param weights  their weights, same order
 /// @param found    ternary_fits; receives entries at .. at + N - 1
-template <class Rules, int N>
+template <class Rules, lane_count auto N>
 NIBBLE_INLINE void find_ternary_points(const float (&x)[Rules::length][N], const float (&weights)[Rules::length][N], auto& found,
                                        std::size_t at) noexcept {
     using floats = f32x<N>;

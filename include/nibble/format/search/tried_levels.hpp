@@ -12,7 +12,7 @@ NIBBLE_EXACT_BEGIN
 NIBBLE_NAMESPACE_BEGIN
 
 /// The levels of `Groups` groups in each of N sub-blocks, one a lane, for each scale that is tried.
-template <std::size_t Tries, std::size_t Groups, int N>
+template <std::size_t Tries, std::size_t Groups, lane_count auto N>
 class tried_levels {
 public:
     /// @param packed    packed levels, to which values y were rounded: nearest to position (y / scale - 1) / 2, cut off at the ends

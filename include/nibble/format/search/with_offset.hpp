@@ -16,7 +16,7 @@ struct offset_trials {
 };
 
 /// What the search found in each lane. `inverse` and `low` reproduce the codes it chose: round_even(inverse * (x - low)), clamped.
-template <int N>
+template <lane_count auto N>
 struct offset_fit {
     f32x<N> scale, offset, inverse, low;
 };
@@ -26,7 +26,7 @@ namespace detail {
 /// The search in lanes.
 /// @param certain  receives whether the result is right. With many lanes codes are rounded in a way that is only right near them; a single lane is
 ///                 always right.
-template <int MaxCode, int N, std::size_t Count>
+template <int MaxCode, lane_count auto N, std::size_t Count>
 NIBBLE_INLINE offset_fit<N> search_with_offset(const float (&x)[Count][N], const float (&weights)[Count][N], const offset_trials trials,
                                                mask32<N>& certain) noexcept {
     using floats = f32x<N>;
@@ -110,7 +110,7 @@ NIBBLE_NAMESPACE_END
 NIBBLE_BASELINE_BEGIN
 namespace internal {
 /// The search in lane `lane` alone, out of line because it is hardly ever needed.
-template <int MaxCode, int N, std::size_t Count>
+template <int MaxCode, lane_count auto N, std::size_t Count>
 NIBBLE_NOINLINE offset_fit<1> search_lane(const float (&x)[Count][N], const float (&weights)[Count][N], const offset_trials& trials,
                                           std::size_t lane) noexcept {
     float own_x[Count][1], own_weights[Count][1];
@@ -128,7 +128,7 @@ NIBBLE_NAMESPACE_BEGIN
 
 /// @param x       Count values of N sub-blocks, one a lane
 /// @param weights their weights, same order
-template <int MaxCode, int N, std::size_t Count>
+template <int MaxCode, lane_count auto N, std::size_t Count>
 NIBBLE_INLINE offset_fit<N> find_scale_and_offset(const float (&x)[Count][N], const float (&weights)[Count][N], const offset_trials trials) noexcept {
     mask32<N> certain;
     auto fit = detail::search_with_offset<MaxCode, N>(x, weights, trials, certain);

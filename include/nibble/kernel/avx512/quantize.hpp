@@ -1,7 +1,5 @@
-// Quantize with AVX-512: the formats' searches, sixteen (sub-)blocks in a vector; with GCC eight, because GCC 12 compares and chooses in vectors of
-// 512 bits lane by lane. There are twice as many registers as AVX2 has, so four of these vectors lie side by side. Searches that take one vector at a
-// time stay AVX2's with GCC: they would gain nothing, and with -O3 GCC 12 fails to compile some of them (an internal error in its pass isel).
-// Clang with -ffast-math takes AVX2's too: it cannot compile exact comparisons of 512 bits ("do not know how to split this operator's operand").
+// Quantize with AVX-512: the formats' searches, sixteen (sub-)blocks in a vector.
+// Clang with -ffast-math takes AVX2's: it cannot compile exact comparisons of 512 bits ("do not know how to split this operator's operand").
 // Code that GCC does not optimize inherits AVX2's: it would gain nothing, and take a quarter longer to compile.
 #pragma once
 
@@ -16,11 +14,8 @@ template <class F>
 NIBBLE_INLINE void quantize_rows_avx512(const float* values, std::size_t rows, std::size_t cols, const float* importance, std::byte* out) noexcept {
 #if defined(__clang__) && defined(__FAST_MATH__)
     kernel<op::quantize, F, isa::avx2>::entry(values, rows, cols, importance, out);
-#elif defined(__clang__)
-    quantize_rows<F, 16, strands_of<F>>(values, rows, cols, importance, out);
 #else
-    if constexpr (strands_of<F> == 1) kernel<op::quantize, F, isa::avx2>::entry(values, rows, cols, importance, out);
-    else quantize_rows<F, 8, 4>(values, rows, cols, importance, out);
+    quantize_rows<F, wide_lanes{16}, strands_of<F>>(values, rows, cols, importance, out);
 #endif
 }
 

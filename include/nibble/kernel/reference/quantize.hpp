@@ -10,7 +10,7 @@ NIBBLE_BASELINE_BEGIN
 
 /// The loop over rows that every level shares; Lanes is the level's vector width in floats, Strands the vectors that a search works on side
 /// by side. It becomes part of the kernel that calls it, and takes that kernel's instructions.
-template <class F, int Lanes, int Strands = 1>
+template <class F, lane_count auto Lanes, int Strands = 1>
 NIBBLE_INLINE void quantize_rows(const float* values, std::size_t rows, std::size_t cols, const float* importance, std::byte* out) noexcept {
     if constexpr (row_format<F>) {
         for (std::size_t r = 0; r < rows; ++r) F::encode_row(values + r * cols, cols, out + r * row_bytes<F>(cols));

@@ -12,7 +12,7 @@ NIBBLE_EXACT_BEGIN
 NIBBLE_BASELINE_BEGIN
 
 /// The code that every level shares, as quantize_rows.
-template <class F, isa Level, int Lanes>
+template <class F, isa Level, lane_count auto Lanes>
 NIBBLE_INLINE void quantize_rows_best(const float* values, std::size_t rows, std::size_t cols, std::size_t used, const float* importance,
                                       std::byte* out) noexcept {
     kernel<op::quantize, F, Level>::entry(values, rows, cols, importance, out);
