@@ -79,6 +79,7 @@ NIBBLE_INLINE void multiply_floats(const std::byte* packed, std::size_t row_stri
                 for (std::size_t s = 0; s < steps; ++s) {
                     __m256& sum = sums[s % chains][r][0];
                     sum = _mm256_fmadd_ps(float_weights<typename F::layout>::load(line + 8 * s * size), _mm256_loadu_ps(x.x + k + 8 * s), sum);
+                    pin(sum);  // Clangs load all rows first, and keep sums on the stack
                 }
             }
         }

@@ -61,6 +61,7 @@ NIBBLE_INLINE __m256 add_signed(__m256 total, auto magnitudes, const run_signs& 
                                 const auto& x) noexcept {
     const __m256i first = _mm256_add_epi32(multiply_two<0>(magnitudes, signs, x), multiply_two<2>(magnitudes, signs, x));
     const __m256i second = _mm256_add_epi32(multiply_two<4>(magnitudes, signs, x), multiply_two<6>(magnitudes, signs, x));
+    pin(total);  // between the fences Clang 14 would keep it on the stack
     return add_scaled(total, join_octets<32>(first, second), scales.scale[0], x.scales);
 }
 /// total += a run whose groups have two scales.
