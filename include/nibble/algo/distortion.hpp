@@ -9,7 +9,8 @@
 
 NIBBLE_NAMESPACE_BEGIN
 
-/// The error of a round trip. All zeros for empty or unequal spans.
+/// The error of a round trip. All zeros for empty spans. What cannot be compared, NaN or spans of unequal length, gives NaN and a cosine of 0, so
+/// that it is no better than any limit.
 struct distortion_report {
     double rmse = 0;     ///< sqrt(mean((original - decoded)^2)), in the units of the data
     double sqnr_db = 0;  ///< 10 log10(sum(original^2) / sum(error^2)), in decibels; infinity if nothing was lost
@@ -24,9 +25,14 @@ NIBBLE_BASELINE_BEGIN
 /// Sums that a report is made of. Parts of a tensor can be added one after the other.
 class distortion_sums {
 public:
-    /// Adds the error of some elements; spans of different length add nothing.
+    /// Adds the error of some elements; after spans of different length nothing is known any more.
     void add(std::span<const float> original, std::span<const float> decoded) noexcept {
-        if (original.size() != decoded.size()) return;
+        if (original.size() != decoded.size()) {
+            largest_ = 0x7FF8000000000000u;
+            error_ = aa_ = bit_cast<double>(largest_);
+            ++count_;
+            return;
+        }
         // Eight sums of their own: exact enough for any length, and quick without special instructions.
         constexpr std::size_t lanes = 8;
         double error[lanes] = {}, aa[lanes] = {}, bb[lanes] = {}, ab[lanes] = {};
@@ -71,7 +77,7 @@ public:
         r.rmse = std::sqrt(error_ / static_cast<double>(count_));
         r.sqnr_db = bit_cast<std::uint64_t>(error_) == 0 ? HUGE_VAL : 10.0 * std::log10(aa_ / error_);
         const double norms = std::sqrt(aa_) * std::sqrt(bb_);
-        r.cosine = norms > 0 ? ab_ / norms : (aa_ == bb_ ? 1.0 : 0.0);
+        if (largest_ <= 0x7FF0000000000000u) r.cosine = norms > 0 ? ab_ / norms : (aa_ == bb_ ? 1.0 : 0.0);  // no NaN
         r.max_abs = bit_cast<double>(largest_);
         return r;
     }
@@ -82,7 +88,7 @@ private:
     std::size_t count_ = 0;
 };
 
-/// Compares decoded floats with their originals, element by element.
+/// Compares decoded floats with as many originals, element by element.
 inline distortion_report distortion(std::span<const float> original, std::span<const float> decoded) noexcept {
     distortion_sums sums;
     sums.add(original, decoded);
