@@ -21,6 +21,12 @@ nibble::status decode(std::uint32_t type, std::span<const std::byte> packed, nib
     });
 }
 
+nibble::status validate(std::uint32_t type, std::span<const std::byte> packed, nibble::shape shape, nibble::executor threads) {
+    return nibble::visit(type, [&](auto format) -> nibble::status {
+        return nibble::validate(nibble::packed_view<decltype(format)>(packed, shape), threads);
+    });
+}
+
 nibble::status encode(std::uint32_t type, std::span<const float> values, nibble::shape shape, std::span<std::byte> packed,
                       const nibble::quantize_options& options) {
     return nibble::visit(type,

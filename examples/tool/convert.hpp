@@ -21,6 +21,9 @@ std::size_t row_bytes(std::uint32_t type, std::size_t cols);
 nibble::status decode(std::uint32_t type, std::span<const std::byte> packed, nibble::shape shape, std::span<float> values,
                       nibble::executor threads);
 
+/// Whether packed rows decode to numbers: errc::nonfinite, and the element in where(), if one of them is NaN or infinite.
+nibble::status validate(std::uint32_t type, std::span<const std::byte> packed, nibble::shape shape, nibble::executor threads);
+
 /// Floats to packed rows.
 nibble::status encode(std::uint32_t type, std::span<const float> values, nibble::shape shape, std::span<std::byte> packed,
                       const nibble::quantize_options& options);

@@ -8,6 +8,11 @@ namespace tool {
 
 namespace gguf = nibble::gguf;
 
+bool holds_floats(std::uint32_t type) {
+    const auto* known = gguf::find_tensor_type(type);
+    return known != nullptr && gguf::is_float_type(*known);
+}
+
 const gguf::file_type& parse_file_type(const std::string& text) {
     if (const auto* found = gguf::find_file_type(text)) return *found;
     std::string known;
@@ -48,8 +53,7 @@ void check_conversion(const model& m, const planned_tensor& p, const plan_option
     }
     if (!p.converts()) return;
     if (!can_decode(p.from.type)) throw failure{bad_input, about + ": tensors of type " + from + " cannot be quantized"};
-    const auto* source = gguf::find_tensor_type(p.from.type);
-    if ((source == nullptr || !gguf::is_float_type(*source)) && !options.allow_requantize) {
+    if (!holds_floats(p.from.type) && !options.allow_requantize) {
         throw failure{bad_input, about + ": is " + from +
                                      " already; quantizing it again loses quality: start from F16 or BF16, or say --allow-requantize"};
     }

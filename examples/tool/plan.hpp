@@ -27,6 +27,9 @@ struct planned_tensor {
     bool converts() const { return from.type != choice.type; }
 };
 
+/// True for types of single floats, of which nothing is lost when they are decoded and encoded again.
+bool holds_floats(std::uint32_t type);
+
 /// Types by name; an unknown one is a usage error that lists those that exist.
 const nibble::gguf::file_type& parse_file_type(const std::string& text);
 const nibble::gguf::tensor_type& parse_tensor_type(const std::string& text, const std::string& option);

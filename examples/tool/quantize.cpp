@@ -61,7 +61,12 @@ bool is_replaced(std::string_view key) {
            key == "split.tensors.count";
 }
 
-void check_single_file(const model& m) {
+/// Refuses models that can be read but not written anew.
+void check_rewritable(const model& m) {
+    if (m.gguf->alignment() < gguf::smallest_alignment) {
+        throw failure{bad_input, escape(m.path) + ": its tensors are aligned to " + std::to_string(m.gguf->alignment()) +
+                                     " bytes, and files with less than 8 are not written: make it again with general.alignment 32"};
+    }
     const auto* parts = m.gguf->find("split.count");
     if (parts != nullptr && parts->as_u64().value_or(0) > 1) {
         throw failure{bad_input, escape(m.path) + ": is one of several parts of a model: merge them first (llama-gguf-split --merge)"};
@@ -107,11 +112,7 @@ public:
             if (p.converts()) {
                 convert(c, p, weights, sums, out, path, name);
             } else {
-                check(out.write(c.packed), path);
-                if (sums) {
-                    const auto values = floats_of(c, p.from.type, source_, threads_, name);
-                    sums->add(values, values);
-                }
+                copy(c, p, sums, out, path, name);
             }
             bar_.advance(c.packed.size(), name);
         });
@@ -120,6 +121,20 @@ public:
     }
 
 private:
+    /// Bytes stay as they are, but NaN is no more welcome than in tensors that are converted. Who clamps has floats encoded again, without loss.
+    void copy(const chunk& c, const planned_tensor& p, std::optional<distortion_sums>& sums, gguf::writer& out, const std::string& path,
+              const std::string& name) {
+        if (can_decode(p.from.type)) {
+            const auto sound = validate(p.from.type, c.packed, c.shape, threads_);
+            if (!sound && arguments_.clamp && holds_floats(p.from.type)) return convert(c, p, {}, sums, out, path, name);
+            if (!sound) throw refused(sound, c, p, name);
+        }
+        check(out.write(c.packed), path);
+        if (!sums) return;
+        const auto values = floats_of(c, p.from.type, source_, threads_, name);
+        sums->add(values, values);
+    }
+
     void convert(const chunk& c, const planned_tensor& p, std::span<const float> weights, std::optional<distortion_sums>& sums,
                  gguf::writer& out, const std::string& path, const std::string& name) {
         const auto values = floats_of(c, p.from.type, source_, threads_, name);
@@ -142,7 +157,11 @@ private:
         if (why.error() == nibble::errc::out_of_range) {
             what = "the row of element " + element + " holds a value that is too large for the scales of " + type_text(p.choice.type);
         }
-        if (exit_code_of(why.error()) == bad_input) what += ": mend the model, or say --clamp, which makes NaN 0 and limits the rest";
+        if (!p.converts() && !holds_floats(p.from.type)) {
+            what += ": the model is damaged, fetch or make it again";
+        } else if (exit_code_of(why.error()) == bad_input) {
+            what += ": mend the model, or say --clamp, which makes NaN 0 and limits the rest";
+        }
         return {exit_code_of(why.error()), name + ": " + what};
     }
 
@@ -266,7 +285,7 @@ int quantize(const quantize_arguments& arguments) {
     const auto start = std::chrono::steady_clock::now();
     plan_options options = options_of(arguments);
     const model m = open_model(arguments.in);
-    check_single_file(m);
+    check_rewritable(m);
     std::optional<importance_source> importance;
     if (!arguments.imatrix.empty()) {
         importance.emplace(arguments.imatrix, arguments.include_weights, arguments.exclude_weights);

@@ -78,6 +78,23 @@ TEST_CASE("corrupt input ends with 3") {
     CHECK(folder.files() == words{"bad.gguf", "in.gguf"});
 }
 
+TEST_CASE("a model with an alignment that is read but not written is refused by its own name") {
+    test_model m = small_model(1);
+    m.numbers.push_back({"general.alignment", 32});
+    const model_folder folder(m);
+    std::string content = support::read_file(folder.in());
+    const std::string key = "general.alignment";
+    content[content.find(key) + key.size() + 4] = 4;  // behind the type of the value
+    support::write_file(folder.in(), content);
+    CHECK(tool({"inspect", folder.in()}).code == 0);
+    for (const char* option : {"--quiet", "--dry-run"}) {
+        const auto refused = tool({"quantize", folder.in(), folder.out(), "q8_0", option});
+        check_failure(refused, 3);
+        CHECK(refused.err.find("in.gguf: its tensors are aligned to 4 bytes") != std::string::npos);
+    }
+    CHECK(folder.files() == words{"in.gguf"});
+}
+
 TEST_CASE("models that cannot be quantized end with 3") {
     const auto with = [](test_tensor t) {
         test_model m = small_model(1);

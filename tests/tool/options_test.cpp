@@ -253,6 +253,42 @@ TEST_CASE("--clamp takes NaN and infinity") {
     quantize(large, "q4_0", {"--clamp"});
 }
 
+TEST_CASE("NaN in tensors that keep their type") {
+    test_model m = small_model(1);
+    m.tensors[2].values = made_up_weights(256, 5);
+    m.tensors[2].values[7] = std::nanf("");
+    const model_folder floats(m);
+    const auto refused = tool({"quantize", floats.in(), floats.out(), "q8_0"});
+    CHECK(refused.code == 3);
+    CHECK(is_one_clear_line(refused.err));
+    CHECK(refused.err.find("output_norm.weight: element 7 is NaN") != std::string::npos);
+    CHECK(refused.err.find("--clamp") != std::string::npos);
+    quantize(floats, "q8_0", {"--clamp"});
+    auto expected = m.tensors[2].values;
+    expected[7] = 0.0f;
+    std::string content = support::read_file(floats.out());
+    {
+        const model_file whole(floats.out());
+        const auto written = whole.read.find_tensor("output_norm.weight")->data;
+        REQUIRE(written.size() == expected.size() * sizeof(float));
+        CHECK(std::memcmp(written.data(), expected.data(), written.size()) == 0);
+
+        // What is quantized already cannot be mended without loss.
+        const auto* t = whole.read.find_tensor("blk.0.attn_q.weight");
+        content.replace(static_cast<std::size_t>(t->data.data() - whole.map.bytes().data()) + 34, 2, "\xFF\x7F");  // a scale of NaN
+    }
+    support::write_file(floats.in(), content);
+    for (const words& clamp : {words{}, words{"--clamp"}}) {
+        words arguments = {"quantize", floats.in(), floats / "again.gguf", "q8_0"};
+        arguments.insert(arguments.end(), clamp.begin(), clamp.end());
+        const auto damaged = tool(arguments);
+        CHECK(damaged.code == 3);
+        CHECK(is_one_clear_line(damaged.err));
+        CHECK(damaged.err.find("blk.0.attn_q.weight: element 32 is NaN or infinite: the model is damaged") != std::string::npos);
+        CHECK(!std::filesystem::exists(floats / "again.gguf"));
+    }
+}
+
 TEST_CASE("--search best is never worse") {
     const model_folder folder;
     const auto rmse = [&](const char* search) {

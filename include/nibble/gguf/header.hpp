@@ -245,7 +245,8 @@ private:
         std::uint64_t alignment = alignment_;
         if (aligns) {
             alignment = load<std::uint32_t>(bytes_.data() + before);
-            if (!is_alignment(alignment, 8)) return undo({errc::bad_alignment, "general.alignment must be a power of two from 8 to 2^20"});
+            if (!is_alignment(alignment, smallest_alignment))
+                return undo({errc::bad_alignment, "general.alignment must be a power of two from 8 to 2^20"});
         }
 
         const std::size_t known = keys_.find(key, key_at());

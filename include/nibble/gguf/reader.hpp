@@ -185,7 +185,7 @@ private:
             if (entry.key == alignment_key) {
                 if (entry.value.type() != value_type::uint32) return {errc::bad_type, "general.alignment must be of type uint32", value_at};
                 alignment_ = *entry.value.as_u64();
-                if (!is_alignment(alignment_, strict_ ? 8 : 1)) {
+                if (!is_alignment(alignment_, strict_ ? smallest_alignment : 1)) {
                     return {errc::bad_alignment, "general.alignment must be a power of two, at most 2^20 and, if strict, at least 8",
                             value_at};
                 }

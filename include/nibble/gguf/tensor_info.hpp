@@ -16,6 +16,7 @@ NIBBLE_BASELINE_BEGIN
 namespace gguf {
 
 inline constexpr std::uint32_t most_dims = 4;
+inline constexpr std::uint64_t smallest_alignment = 8;  ///< that is written, and that a strict reader accepts
 inline constexpr std::uint64_t largest_alignment = 1u << 20;
 
 /// A tensor of a file. Owns nothing: name and data are views into the file's bytes.
