@@ -1,4 +1,5 @@
-// Drives a format's search over many blocks, N (sub-)blocks at once, one a lane. The one-lane instance is the scalar definition.
+// Drives a format's search over many blocks, N (sub-)blocks at once, one a lane. The one-lane instance is the scalar definition. N is a
+// `lane_count auto N` (base/lanes.hpp).
 //
 // A format that searches its scales offers
 //   unit_size                         elements that one lane works on (a sub-block, or the whole block)
