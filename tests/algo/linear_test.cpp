@@ -57,24 +57,29 @@ TEST_CASE("products stay within their bound") {
 
 TEST_CASE("many columns, prepared by several threads, stay within the bound") {
     nibble::thread_pool pool(3);
-    support::for_each_format(nibble::format_list<nibble::q4_1, nibble::q6_k, nibble::q2_k, nibble::iq4_xs, nibble::tq2_0>{}, [&](auto format) {
+    using formats =
+        nibble::format_list<nibble::q4_1, nibble::q8_0, nibble::q6_k, nibble::q2_k, nibble::iq4_xs, nibble::iq3_s, nibble::tq2_0, nibble::nvfp4>;
+    support::for_each_format(formats{}, [&](auto format) {
         using F = decltype(format);
-        const std::size_t rows = 18, cols = 512;
-        const auto w = noise(rows * cols, 6);
+        const std::size_t rows = 18, cols = 2304, most = 600;
+        const auto w = noise(rows * cols, 6), x = noise(most * cols, 7, 1.0f);
         const auto packed = nibble::quantizer<F>{}({w.data(), nibble::shape{rows, cols}});
         REQUIRE(static_cast<bool>(packed));
         std::vector<float> decoded(rows * cols);
         REQUIRE(static_cast<bool>(nibble::dequantize(packed->view(), std::span(decoded))));
-        for (const std::size_t count : {127u, 128u, 129u, 300u, 600u}) {
-            const auto x = noise(count * cols, 7, 1.0f);
+        std::vector<product> expected;
+        for (std::size_t i = 0; i < most * rows; ++i) expected.push_back(multiply<F>(&decoded[i % rows * cols], &x[i / rows * cols], cols));
+        const auto panel = nibble::repack(*packed, pool);
+        REQUIRE(panel);
+        for (const std::size_t count : {std::size_t{48}, std::size_t{127}, std::size_t{128}, std::size_t{129}, most}) {
             support::for_each_level([&](nibble::isa level) {
-                std::vector<float> y(count * rows, -1.0f);
+                std::vector<float> y(count * rows, -1.0f), panels(count * rows, -1.0f);
                 const nibble::dense_view<const float> in(x.data(), nibble::shape{count, cols});
                 REQUIRE(static_cast<bool>(nibble::gemm(*packed, in, nibble::dense_view<float>(y.data(), nibble::shape{count, rows}), pool)));
+                REQUIRE(static_cast<bool>(nibble::gemm(*panel, in, nibble::dense_view<float>(panels.data(), nibble::shape{count, rows}), pool)));
                 double worst = 0;
                 for (std::size_t i = 0; i < count * rows; ++i) {
-                    const product p = multiply<F>(&decoded[i % rows * cols], &x[i / rows * cols], cols);
-                    worst = support::larger(worst, support::error_of(p, y[i]));
+                    worst = support::larger(support::larger(worst, support::error_of(expected[i], y[i])), support::error_of(expected[i], panels[i]));
                 }
                 INFO(F::name << " at " << nibble::name_of(level) << ", " << count << " columns");
                 CHECK(worst <= 1.0);
@@ -141,7 +146,7 @@ TEST_CASE("panels whose scales are integers times one number multiply blocks of 
             const auto panel = nibble::repack(*nibble::view<F>(memory, {rows, cols}));
             REQUIRE(panel);
             const auto x = noise(count * cols, 12, 1.0f);
-            for (const std::size_t some : {1u, 4u, 13u, 31u}) {
+            for (const std::size_t some : {1u, 4u, 6u, 13u, 31u}) {
                 support::for_each_level([&](nibble::isa level) {
                     std::vector<float> y(some * rows);
                     const nibble::dense_view<const float> in(x.data(), nibble::shape{some, cols});

@@ -12,16 +12,8 @@
 
 NIBBLE_NAMESPACE_BEGIN
 
-namespace detail {
-template <class F>
-NIBBLE_INLINE std::size_t panels_bytes(shape s) noexcept {
-    if constexpr (affine_format<F>) return panel::bytes<F>(s.rows, s.cols);
-    return 0;
-}
-}  // namespace detail
-
-/// Owns weights in the order that products read best; move-only. Made by repack(). It keeps the packed rows too: some levels read them where
-/// many float rows are multiplied, and they are all there is for formats without integer codes.
+/// Owns weights in the order that products read best; move-only. Made by repack(). Formats without integer codes have no order but that of their packed
+/// rows, and it holds a copy of these.
 template <any_format F>
 class panel_tensor {
 public:
@@ -36,7 +28,7 @@ public:
     NIBBLE_INLINE nibble::shape shape() const noexcept { return shape_; }
     /// The first panel.
     NIBBLE_INLINE const std::byte* data() const noexcept { return memory_.data(); }
-    /// Memory that panels and packed rows take.
+    /// All panels.
     NIBBLE_INLINE std::span<const std::byte> bytes() const noexcept { return memory_.bytes(); }
     /// errc::invalid_argument for a tensor that was moved from.
     NIBBLE_INLINE status check() const noexcept {
@@ -46,8 +38,8 @@ public:
     NIBBLE_INLINE bool valid() const noexcept { return static_cast<bool>(check()); }
     /// Bytes of one panel of 16 rows.
     NIBBLE_INLINE std::size_t panel_bytes() const noexcept requires affine_format<F> { return panel::bytes<F>(panel::rows, shape_.cols); }
-    /// The packed rows, behind the panels.
-    NIBBLE_INLINE packed_view<F> packed() const noexcept { return {memory_.data() + detail::panels_bytes<F>(shape_), shape_}; }
+    /// The packed rows of a format without integer codes.
+    NIBBLE_INLINE packed_view<F> packed() const noexcept requires(!affine_format<F>) { return {memory_.data(), shape_}; }
 
     /// For repack(): takes over memory that is in panel order.
     NIBBLE_INLINE panel_tensor(aligned_buffer memory, nibble::shape s) noexcept : memory_(std::move(memory)), shape_(s) {}
@@ -66,26 +58,27 @@ NIBBLE_BASELINE_BEGIN
 template <any_format F>
 result<panel_tensor<F>> repack(packed_view<F> w, executor threads = {}) noexcept {
     if (const status fine = w.check(); !fine) return fine;
-    std::size_t limit = 0;  // of what panels and packed rows take, generously
+    std::size_t limit = 0;  // of what panels take, generously
     if (!checked_multiply(w.rows() + panel::rows, w.cols() + panel::run, limit) || !checked_multiply(limit, 8, limit)) return errc::overflow;
     // Rows without columns take no memory, so there may be more of them than anybody can count.
     if (w.shape().elements() == 0) return panel_tensor<F>({}, w.shape());
-    const std::size_t panels = detail::panels_bytes<F>(w.shape());
-    auto memory = aligned_buffer::make(panels + w.bytes().size());
+    std::size_t size = w.bytes().size();
+    if constexpr (affine_format<F>) size = panel::bytes<F>(w.rows(), w.cols());
+    auto memory = aligned_buffer::make(size);
     if (!memory) return memory.status();
-    std::byte* out = memory->data();
     if constexpr (affine_format<F>) {
         const auto fill = find_kernel<op::fill_panel, F>();
         const std::size_t panel_bytes = panel::bytes<F>(panel::rows, w.cols());
         const status filled = detail::for_ranges(threads, w.rows(), panel::rows, [&](std::size_t first, std::size_t last) {
             for (std::size_t r = first; r < last; r += panel::rows) {
                 const std::size_t here = (std::min)(panel::rows, last - r);
-                fill(w.data() + r * w.stride(), here, w.cols(), out + r / panel::rows * panel_bytes);
+                fill(w.data() + r * w.stride(), here, w.cols(), memory->data() + r / panel::rows * panel_bytes);
             }
         });
         if (!filled) return filled;
+    } else {
+        std::memcpy(memory->data(), w.data(), size);
     }
-    if (!w.bytes().empty()) std::memcpy(out + panels, w.data(), w.bytes().size());
     return panel_tensor<F>(std::move(*memory), w.shape());
 }
 template <gives_packed_view W>

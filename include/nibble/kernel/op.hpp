@@ -68,10 +68,7 @@ struct linear {
 /// Products with panels (kernel/panel.hpp) instead of packed rows.
 struct panel_linear {
     /// `run` takes the panels of `rows` rows. The workspace may be another one than op::linear's.
-    struct entry : linear::entry {
-        /// Float rows up to which panels serve better than packed rows.
-        std::size_t most = static_cast<std::size_t>(-1);
-    };
+    using entry = linear::entry;
 };
 
 /// The dot product of a packed row with a row of the format's companion, for formats that have one.

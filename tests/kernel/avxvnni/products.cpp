@@ -1,5 +1,5 @@
-// The products of the avxvnni level for every format: odd sizes, tails, unaligned rows, 1 to 31 float rows, packed rows, within the bound
-// that gemm documents; panels are AVX2's. Kernels are called directly, because vex_as_evex.sh runs them on machines that do not have the level.
+// The products of the avxvnni level for every format: odd sizes, tails, unaligned rows, 1 to 75 float rows, packed rows and panels, within the
+// bound that gemm documents. Kernels are called directly, because vex_as_evex.sh runs them on machines that do not have the level.
 // usage: products    exit codes: 0 passed, 1 failed, 77 this machine cannot run the program
 #include <cstdio>
 #include <nibble/nibble.hpp>
@@ -22,9 +22,9 @@ struct operands {
     std::vector<support::product> expected;  // [float row][row]
 };
 
-template <class F>
-void check(const operands& o, std::size_t count, auto&& run) {
-    const auto& entry = nibble::kernel<op::linear, F, isa::avxvnni>::entry;
+template <class Op, class F>
+void check(const operands& o, std::size_t count, const std::byte* weights) {
+    const auto& entry = nibble::kernel<Op, F, isa::avxvnni>::entry;
     std::vector<std::byte> memory(entry.workspace(count, o.cols) + 64);
     std::byte* workspace = memory.data() + 64 - reinterpret_cast<std::uintptr_t>(memory.data()) % 64;
     const std::size_t first = count < op::linear::prepare_step ? count : op::linear::prepare_step;  // as two threads would
@@ -32,7 +32,7 @@ void check(const operands& o, std::size_t count, auto&& run) {
     if (first < count) entry.prepare(o.x.data(), first, count, count, o.cols, workspace);
     const std::size_t stride = o.rows + 3;
     std::vector<float> y(count * stride, -1.0f);
-    run(workspace, y.data(), stride);
+    entry.run(weights, o.rows, o.cols, workspace, count, y.data(), stride);
     for (std::size_t i = 0; i < count; ++i) {
         double worst = 0;
         for (std::size_t r = 0; r < o.rows; ++r) worst = support::larger(worst, support::error_of(o.expected[i * o.rows + r], y[i * stride + r]));
@@ -47,7 +47,7 @@ void check(const operands& o, std::size_t count, auto&& run) {
 
 template <class F>
 void check(std::size_t rows, std::size_t cols) {
-    constexpr std::size_t most = 31;
+    constexpr std::size_t most = 75;
     const std::size_t whole = nibble::divide_up(cols, F::block_size) * F::block_size, bytes = rows * nibble::row_bytes<F>(cols);
     std::vector<float> w = support::noise(rows * whole, 1);
     for (std::size_t i = 0; i < w.size(); ++i) {
@@ -63,11 +63,16 @@ void check(std::size_t rows, std::size_t cols) {
         for (std::size_t r = 0; r < rows; ++r) o.expected.push_back(support::multiply<F>(&o.decoded[r * cols], &o.x[i * cols], cols));
     }
 
-    const auto& linear = nibble::kernel<op::linear, F, isa::avxvnni>::entry;
+    std::vector<std::byte> panels(nibble::panel::bytes<F>(rows, cols) + 64);
+    std::byte* first_panel = panels.data() + 64 - reinterpret_cast<std::uintptr_t>(panels.data()) % 64;
+    for (std::size_t r = 0; r < rows; r += nibble::panel::rows) {
+        const std::size_t here = rows - r < nibble::panel::rows ? rows - r : nibble::panel::rows;
+        nibble::kernel<op::fill_panel, F, isa::reference>::entry(packed + r * nibble::row_bytes<F>(cols), here, cols,
+                                                                first_panel + nibble::panel::bytes<F>(r, cols));
+    }
     for (std::size_t count = 1; count <= most; count += count < 20 ? 1 : 11) {
-        check<F>(o, count, [&](const std::byte* workspace, float* y, std::size_t stride) {
-            linear.run(packed, rows, cols, workspace, count, y, stride);
-        });
+        check<op::linear, F>(o, count, packed);
+        check<op::panel_linear, F>(o, count, first_panel);
     }
 }
 

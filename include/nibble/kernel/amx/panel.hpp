@@ -134,7 +134,7 @@ struct kernel<op::panel_linear, F, isa::amx> {
         if (count < amx::from) float_rows::few.run(panels, rows, cols, workspace, count, y, stride);
         else run_with<amx::hardware_tiles>(panels, rows, cols, workspace, count, y, stride);
     }
-    static constexpr op::panel_linear::entry entry{{&float_rows::workspace, &float_rows::prepare, &run}, float_rows::few.most};
+    static constexpr op::panel_linear::entry entry{&float_rows::workspace, &float_rows::prepare, &run};
 };
 
 NIBBLE_BASELINE_END

@@ -26,7 +26,7 @@ struct kernel<op::linear, F, isa::avx2> {
                 const std::size_t some = rows - r < panel::rows ? rows - r : panel::rows;
                 unpacked.fill(packed + r * row_bytes<F>(cols), some, cols, first, here);
                 const auto nothing = [](std::size_t) NIBBLE_LAMBDA_INLINE {};
-                avx2::multiply_panel<F>(unpacked.memory, some, first, here, cols, workspace, count, y + r, stride, nothing);
+                avx2::multiply_panel<F>(unpacked.memory[0], some, first, here, cols, workspace, count, y + r, stride, nothing);
             }
         }
     }

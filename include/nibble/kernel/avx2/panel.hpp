@@ -16,6 +16,10 @@ namespace avx2 {
 template <class F>
 inline constexpr std::size_t panel_cols = needs_words<F> ? 1024 : 2048;
 
+/// Bytes of a run as tiles read it.
+template <class F>
+inline constexpr std::size_t tile_run_bytes = stays_integer<F> ? sizeof(integer_panel<F>) : 8 * tile_group_bytes<F>;
+
 /// Levels of 8 bits, eight rows by four columns, to the int16 levels that tiles read: columns 0 and 2, then 1 and 3; times 256, which leaves one
 /// instruction for each, or times what `multiple` has for its row, in the upper bytes of its words, if it is not null.
 NIBBLE_INLINE void store_levels(__m256i levels, std::byte* out, const __m256i* multiple = nullptr) noexcept {
@@ -166,8 +170,8 @@ namespace avx2 {
 /// Room for a stretch of a panel as tiles read it.
 template <class F>
 struct unpacked_panel {
-    static constexpr std::size_t runs = panel_cols<F> / run_size, groups = 8 * runs;
-    alignas(64) std::byte memory[stays_integer<F> ? runs * sizeof(integer_panel<F>) : groups * tile_group_bytes<F>];
+    static constexpr std::size_t runs = panel_cols<F> / run_size;
+    alignas(64) std::byte memory[runs][tile_run_bytes<F>];
 
     /// From packed rows, `count` runs from run `first` on.
     void fill(const std::byte* packed, std::size_t rows, std::size_t cols, std::size_t first, std::size_t count) noexcept {
@@ -177,8 +181,8 @@ struct unpacked_panel {
                 std::byte padded[8][run_bytes<F>];
                 const std::byte* found[8];
                 find_runs<F>(packed, from, rows, cols, first + r, padded, found);
-                if constexpr (stays_integer<F>) fill_half<F>(found, exist, half, reinterpret_cast<integer_panel<F>*>(memory)[r]);
-                else fill_half_panel<F, true>(found, exist, memory + 8 * r * tile_group_bytes<F> + 32 * half);
+                if constexpr (stays_integer<F>) fill_half<F>(found, exist, half, *reinterpret_cast<integer_panel<F>*>(memory[r]));
+                else fill_half_panel<F, true>(found, exist, memory[r] + 32 * half);
             }
         }
     }

@@ -49,14 +49,19 @@ NIBBLE_INLINE void for_each_quad(auto&& fn) noexcept {
     if constexpr (Count == 8) for_each_quad<First + 4, 4>(fn);
 }
 
-/// Eight scales (kind 0) or offsets (kind 1), of half 0 or 1 of the rows; where they are multiples, these.
+/// Eight scales (kind 0) or offsets (kind 1), of half 0 or 1 of the rows, as multiples.
+template <class F>
+NIBBLE_INLINE __m256i panel_multiples(const std::byte* run, std::size_t kind, std::size_t g, std::size_t part, std::size_t half) noexcept {
+    return _mm256_cvtepi8_epi32(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(run + panel::order<F>::factor_at(kind, g, part) + 8 * half)));
+}
+/// The same; in whatever form they are, multiples as such.
 template <class F>
 NIBBLE_INLINE __m256 panel_factors(const std::byte* run, std::size_t kind, std::size_t g, std::size_t part, std::size_t half) noexcept {
     using order = panel::order<F>;
     const std::byte* from = run + order::factor_at(kind, g, part) + 8 * half * order::factor_size;
     const auto halves = [&]() NIBBLE_LAMBDA_INLINE { return _mm_loadu_si128(reinterpret_cast<const __m128i*>(from)); };
     if constexpr (order::form.factors == factor_form::multiples) {
-        return _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(from))));
+        return _mm256_cvtepi32_ps(panel_multiples<F>(run, kind, g, part, half));
     } else if constexpr (order::form.factors == factor_form::halves) {
         return _mm256_cvtph_ps(halves());
     } else if constexpr (order::form.factors == factor_form::powers) {

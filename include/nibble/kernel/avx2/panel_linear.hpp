@@ -1,6 +1,6 @@
 // Products of panels (kernel/panel.hpp) with few float rows, with AVX2: a group of eight rows is unpacked into registers, which then meet up to four
-// float rows. Rows are lanes, so that neither scales are broadcast nor sums formed across lanes. Many float rows have packed rows unpacked into
-// tiles instead (linear.hpp), where panels would not save anything, except for codes of 8 bits (panel_tiles.hpp).
+// float rows. Rows are lanes, so that neither scales are broadcast nor sums formed across lanes. For many float rows panels are unpacked for tiles
+// (panel_tiles.hpp).
 #pragma once
 
 #include "nibble/kernel/avx2/panel_codes.hpp"
@@ -13,37 +13,33 @@ NIBBLE_TARGET_BEGIN_AVX2
 NIBBLE_BASELINE_BEGIN
 namespace avx2 {
 
-/// Float rows up to which panels were measured to serve better than packed rows. Codes in two planes take long to put together. Where codes of 8 bits
-/// are unpacked, more float rows would not stay in the L2 cache from panel to panel.
+/// From as many float rows on panels are unpacked for tiles, as measured. Codes in two planes, or of a list, take long to put together in registers;
+/// tiles of super-blocks save their scales.
 template <class F>
-inline constexpr std::size_t most_with_panels = [] {
-    if (needs_words<F>) return 64;
-    if (panel::planes_of(panel::index_bits<F>).second.width != 0) return panel::index_bits<F> == 6 ? 6 : 11;
-    return F::code_bits == 7 && F::parts == 2 ? 15 : 16;
+inline constexpr std::size_t unpack_threshold = [] {
+    const bool listed = panels_of<F>.code_count != 0, two_planes = panel::planes_of(panel::index_bits<F>).second.width != 0;
+    if (needs_words<F>) return listed ? 6 : 12;
+    if (two_planes) return 6;
+    if (stays_integer<F>) return listed || F::code_bits < 4 ? 6 : 14;
+    return listed && F::parts == 1 ? 6 : 17;
 }();
-
-/// From as many float rows on as packed rows, panels of codes of 8 bits are unpacked for tiles.
-template <class F>
-NIBBLE_INLINE constexpr bool unpacks_panels(std::size_t count) noexcept {
-    return needs_words<F> && count >= panel_threshold<F>;
-}
 
 /// A run of a float row as panels meet it. Codes are in the order of the elements, those of 16 bits as tiles have them. A single row has codes of 8
 /// bits for listed levels of 8 bits too, which take their signs: looking them up takes longer than multiplying.
 template <class F, bool Single>
 using panel_activation = activation_run<std::conditional_t<Single && panels_of<F>.code_count != 0, std::int8_t, activation_code<F>>, F::parts>;
 
-/// Few float rows as panels meet them, run by run.
+/// Workspace and prepare of products with panels: few float rows run by run, many in tiles.
 template <class F>
 struct ordered_activation {
     static constexpr int zero = needs_words<F> || panels_of<F>.zero < 0 ? 0 : panels_of<F>.zero;
 
     static std::size_t workspace(std::size_t count, std::size_t cols) noexcept {
-        if (unpacks_panels<F>(count)) return activation<F>::workspace(count, cols);
+        if (count >= unpack_threshold<F>) return tiled_activation<F>::workspace(count, cols);
         return count * runs_of(cols) * sizeof(panel_activation<F, false>);
     }
     static void prepare(const float* x, std::size_t first, std::size_t last, std::size_t count, std::size_t cols, std::byte* out) noexcept {
-        if (unpacks_panels<F>(count)) activation<F>::prepare(x, first, last, count, cols, out);
+        if (count >= unpack_threshold<F>) tiled_activation<F>::prepare(x, first, last, count, cols, out);
         else if (count == 1) prepare_rows<true>(x, first, last, cols, out);
         else prepare_rows<false>(x, first, last, cols, out);
     }
@@ -234,9 +230,7 @@ template <affine_format F>
 struct kernel<op::panel_linear, F, isa::avx2> {
     static void run(const std::byte* panels, std::size_t rows, std::size_t cols, const std::byte* workspace, std::size_t count, float* y,
                     std::size_t stride) noexcept {
-        if constexpr (avx2::needs_words<F>) {
-            if (avx2::unpacks_panels<F>(count)) return avx2::multiply_unpacked<F>(panels, rows, cols, workspace, count, y, stride);
-        }
+        if (count >= avx2::unpack_threshold<F>) return avx2::multiply_unpacked<F>(panels, rows, cols, workspace, count, y, stride);
         while (count != 0) {
             const std::size_t here = avx2::rows_together(count);
             switch (here) {
@@ -250,8 +244,7 @@ struct kernel<op::panel_linear, F, isa::avx2> {
             y += here * stride;
         }
     }
-    static constexpr op::panel_linear::entry entry{{&avx2::ordered_activation<F>::workspace, &avx2::ordered_activation<F>::prepare, &run},
-                                                   avx2::most_with_panels<F>};
+    static constexpr op::panel_linear::entry entry{&avx2::ordered_activation<F>::workspace, &avx2::ordered_activation<F>::prepare, &run};
 };
 
 NIBBLE_BASELINE_END

@@ -3,7 +3,7 @@
 // float sums in the L1 cache. docs/kernels.md has the measurements behind the shapes.
 #pragma once
 
-#include "nibble/kernel/avx2/activation.hpp"
+#include "nibble/kernel/avx2/tiled_activation.hpp"
 #include "nibble/kernel/panel.hpp"
 
 #if defined(NIBBLE_X86)

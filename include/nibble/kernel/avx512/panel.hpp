@@ -210,9 +210,7 @@ struct kernel<op::panel_linear, F, isa::avx512> {
             }
         }
     }
-    /// Panels of a format without a decoder of its own may have a zero where its packed rows have offsets.
-    static constexpr std::size_t most = avx512::adds_offsets<F> && !panel::order<F>::has_offsets ? 0 : static_cast<std::size_t>(-1);
-    static constexpr op::panel_linear::entry entry{{&avx512::block_activation<F>::workspace, &avx512::block_activation<F>::prepare, &run}, most};
+    static constexpr op::panel_linear::entry entry{&avx512::block_activation<F>::workspace, &avx512::block_activation<F>::prepare, &run};
 
 private:
     NIBBLE_INLINE static void multiply_few(const std::byte* panel, std::size_t runs, avx512::block x, float (*sums)[panel::rows]) noexcept {

@@ -38,7 +38,7 @@ struct activation {
     static constexpr std::size_t parts = F::parts;
 
     static std::size_t workspace(std::size_t count, std::size_t cols) noexcept {
-        return count <= few<F> ? count * activation_bytes<parts>(cols) : avx2::rows_in_tiles(count) * tiled_bytes<parts>(cols);
+        return count <= few<F> ? count * activation_bytes<parts>(cols) : workspace_in_tiles(count, cols);
     }
 
     static void prepare(const float* x, std::size_t first, std::size_t last, std::size_t count, std::size_t cols, std::byte* out) noexcept {
@@ -50,6 +50,12 @@ struct activation {
             }
             return;
         }
+        prepare_in_tiles(x, first, last, count, cols, out);
+    }
+
+    /// The same in tiles, whatever the count.
+    static std::size_t workspace_in_tiles(std::size_t count, std::size_t cols) noexcept { return avx2::rows_in_tiles(count) * tiled_bytes<parts>(cols); }
+    static void prepare_in_tiles(const float* x, std::size_t first, std::size_t last, std::size_t count, std::size_t cols, std::byte* out) noexcept {
         // The rows that complete the last tile belong to the last range.
         const std::size_t wide = avx2::rows_in_wide_tiles(count), end = last < count ? last : avx2::rows_in_tiles(count);
         for (std::size_t i = first; i < end; ++i) {

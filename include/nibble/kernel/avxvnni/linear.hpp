@@ -1,4 +1,4 @@
-// Products with packed rows, with AVX-VNNI. Few float rows meet panels as with AVX2.
+// Products with packed rows and with panels, with AVX-VNNI.
 #pragma once
 
 #include "nibble/kernel/avx2/linear.hpp"
@@ -53,14 +53,33 @@ private:
     static constexpr op::linear::entry inherited = kernel<op::linear, F, isa::avx2>::entry;
 };
 
-/// AVX2's, for fewer float rows: more meet packed rows faster here.
+/// AVX2's for a few float rows.
 template <affine_format F>
 struct kernel<op::panel_linear, F, isa::avxvnni> {
-    static constexpr op::panel_linear::entry entry = [] {
-        op::panel_linear::entry inherited = kernel<op::panel_linear, F, isa::avx2>::entry;
-        inherited.most = F::code_bits == 8 ? 1 : inherited.most < 4 ? inherited.most : 4;
-        return inherited;
-    }();
+    static std::size_t workspace(std::size_t count, std::size_t cols) noexcept {
+        return count <= few ? inherited.workspace(count, cols) : avxvnni::activation<F>::workspace_in_tiles(count, cols);
+    }
+    static void prepare(const float* x, std::size_t first, std::size_t last, std::size_t count, std::size_t cols, std::byte* out) noexcept {
+        if (count <= few) inherited.prepare(x, first, last, count, cols, out);
+        else avxvnni::activation<F>::prepare_in_tiles(x, first, last, count, cols, out);
+    }
+    static void run(const std::byte* panels, std::size_t rows, std::size_t cols, const std::byte* workspace, std::size_t count, float* y,
+                    std::size_t stride) noexcept {
+        if (count <= few) return inherited.run(panels, rows, cols, workspace, count, y, stride);
+        avx2::for_each_stretch<F, avxvnni::panel_cols / avx2::run_size, panel::wide_run_bytes<F>>(
+            panels, rows, cols, count, y, stride,
+            [](const std::byte* from, std::byte* to) {
+                for (std::size_t half = 0; half < 2; ++half) avx2::unpack_half<F, false>(from, half, to + 32 * half);
+            },
+            [&](const std::byte* unpacked, std::size_t here, std::size_t first, std::size_t runs, float* to, std::size_t apart, auto) {
+                avxvnni::multiply_panel<F>(unpacked, here, first, runs, cols, workspace, count, to, apart);
+            });
+    }
+    static constexpr op::panel_linear::entry entry{&workspace, &prepare, &run};
+
+private:
+    static constexpr op::panel_linear::entry inherited = kernel<op::panel_linear, F, isa::avx2>::entry;
+    static constexpr std::size_t few = F::code_bits == 8 ? 2 : 4;
 };
 
 NIBBLE_BASELINE_END

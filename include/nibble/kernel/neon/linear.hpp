@@ -187,7 +187,7 @@ struct kernel<op::panel_linear, F, isa::neon> {
             }
         }
     }
-    static constexpr op::panel_linear::entry entry{{&neon::activation<F::parts>::workspace, &neon::activation<F::parts>::prepare, &run}};
+    static constexpr op::panel_linear::entry entry{&neon::activation<F::parts>::workspace, &neon::activation<F::parts>::prepare, &run};
 };
 
 NIBBLE_BASELINE_END

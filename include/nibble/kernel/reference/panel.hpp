@@ -61,7 +61,7 @@ struct kernel<op::panel_linear, F, isa::reference> {
             }
         }
     }
-    static constexpr op::panel_linear::entry entry{{&internal::reference_workspace, &internal::reference_prepare, &run}};
+    static constexpr op::panel_linear::entry entry{&internal::reference_workspace, &internal::reference_prepare, &run};
 
 private:
     static void decode_group(const std::byte* run, std::size_t g, std::size_t row, float (&values)[panel::group]) noexcept {

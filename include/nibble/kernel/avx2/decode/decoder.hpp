@@ -3,7 +3,8 @@
 // format's scalar `affine`.
 //
 //   in_registers             true; the scalar way says false
-//   zero                     value = scale * (code - zero), exactly as the format decodes; -1: value = scale * code + offset
+//   zero                     value = scale * (code - zero), exactly as the format decodes; -1: value = scale * code + offset. That of the
+//                            format's panels, if it has a form for them
 //   codes<Group>(run)        the 32 unsigned codes of a group in the order of the elements, the very codes of the format's `affine`
 //   scales(run)              scale and offset of every group and part
 //   units(run)               if they are integers of at most 8 bits, with sign, times one number for the run: that number, and the one of the
@@ -17,6 +18,7 @@
 #include "nibble/base/target.hpp"
 #include "nibble/format/concepts.hpp"
 #include "nibble/format/layout.hpp"
+#include "nibble/format/panel_form.hpp"
 
 #if defined(NIBBLE_X86)
 NIBBLE_TARGET_BEGIN_AVX2
@@ -71,7 +73,7 @@ NIBBLE_INLINE run_scales<2> centered(__m256 first, __m256 second) noexcept {
 template <class F>
 struct scalar_decoder {
     static constexpr bool in_registers = false;
-    static constexpr int zero = -1;
+    static constexpr int zero = panels_of<F>.zero;
 
     static run_scales<F::parts> scales(const std::byte* run) noexcept {
         alignas(32) float scale[F::parts][8], offset[F::parts][8];
