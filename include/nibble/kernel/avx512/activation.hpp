@@ -61,7 +61,16 @@ NIBBLE_INLINE __m512i add_products(__m512i sum, __m512i codes, const std::int8_t
     return sum;
 #endif
 }
-/// The same for sixteen times two words with the same two of a float row.
+/// sum + the products of sixteen times two words, in the same order with GCC.
+NIBBLE_INLINE __m512i add_word_products(__m512i sum, __m512i a, __m512i b) noexcept {
+#if defined(__clang__)
+    return _mm512_dpwssd_epi32(sum, a, b);
+#else
+    __asm__ volatile("vpdpwssd {%2, %1, %0|%0, %1, %2}" : "+v"(sum) : "v"(a), "v"(b));
+    return sum;
+#endif
+}
+/// The same with two words of a float row.
 NIBBLE_INLINE __m512i add_word_products(__m512i sum, __m512i words, const std::int32_t* activation) noexcept {
 #if defined(__clang__)
     return _mm512_dpwssd_epi32(sum, words, _mm512_set1_epi32(*activation));

@@ -95,7 +95,6 @@ NIBBLE_NOINLINE void unpack(const std::byte* run, integer_run<F>& out) noexcept 
 /// take turns.
 template <int Steps, int Count>
 NIBBLE_INLINE void add_quads(const std::byte* w, const std::int8_t* x, __m512i (&sum)[Count]) noexcept {
-    __asm__ volatile("" : "+r"(w));  // GCC would keep the codes for other float rows and spill sums instead
 #pragma GCC unroll 8
     for (int k = 0; k < Steps; ++k) {
         const __m512i codes = _mm512_load_si512(w + 64 * k);
@@ -111,21 +110,32 @@ template <class F, bool Words, int First, int Some, int Count>
 NIBBLE_INLINE void add_pair(const integer_run<F>& w, const block& x, std::size_t i, __m512i (&total)[Count], __m512i& outside) noexcept {
     constexpr int parts = static_cast<int>(F::parts), steps = 8 / parts, row_step = parts == 2 ? 4 * steps : 32 * Count;
     constexpr bool from_zero = integer_run<F>::has_offsets, biased = tries_words<F>;
+    constexpr bool in_turns = Words && parts == 1;  // twice as many chains of sums; shorter ones overlap anyway
     const std::size_t start_step = parts == 2 ? x.groups * x.width : Count;
     const __m512i pair = _mm512_load_si512(w.sub_scales[i]);
     __m512i sum[2][Some];
+    const std::byte* from = w.codes[0] + 128 * steps * i;
+    const std::int8_t* codes = x.codes + i * (2 / parts) * 32 * Count + 32 * First;
+    if constexpr (in_turns) __asm__ volatile("" : "+r"(from));  // compilers would keep the codes for other float rows and spill sums instead
 #pragma GCC unroll 2
     for (std::size_t h = 0; h < 2; ++h) {
         const std::int32_t* start = x.sums + i * (2 / parts) * Count + h * start_step + First;
 #pragma GCC unroll 8
         for (int c = 0; c < Some; ++c) sum[h][c] = _mm512_set1_epi32(from_zero ? (biased ? word_bias : 0) : start[c]);
-        add_quads<steps>(w.codes[0] + 64 * steps * (2 * i + h), x.codes + i * (2 / parts) * 32 * Count + h * row_step + 32 * First, sum[h]);
+        if constexpr (!in_turns) add_quads<steps>(from + 64 * steps * h, codes + h * row_step, sum[h]);
         if constexpr (Words) continue;
         const __m512i sub_scale = _mm512_srai_epi32(h == 0 ? _mm512_slli_epi32(pair, 16) : pair, 16);
 #pragma GCC unroll 8
         for (int c = 0; c < Some; ++c) {
             if constexpr (biased) sum[h][c] = _mm512_sub_epi32(sum[h][c], _mm512_set1_epi32(word_bias));
             total[First + c] = _mm512_add_epi32(total[First + c], _mm512_mullo_epi32(sum[h][c], sub_scale));
+        }
+    }
+    if constexpr (in_turns) {
+#pragma GCC unroll 8
+        for (int k = 0; k < steps; ++k) {
+#pragma GCC unroll 2
+            for (int h = 0; h < 2; ++h) add_quads<1>(from + 64 * (steps * h + k), codes + h * row_step + 4 * k, sum[h]);
         }
     }
     if constexpr (Words) {
@@ -135,7 +145,7 @@ NIBBLE_INLINE void add_pair(const integer_run<F>& w, const block& x, std::size_t
             // Additions, because logic of three operands takes turns from vpdpbusd.
             const __m512i biased_words = _mm512_add_epi32(sum[0][c], _mm512_slli_epi32(sum[1][c], 16));
             const __m512i words = _mm512_add_epi16(biased_words, _mm512_set1_epi16(-word_bias));
-            total[First + c] = _mm512_dpwssd_epi32(total[First + c], words, pair);
+            total[First + c] = add_word_products(total[First + c], words, pair);
         }
     }
 }
