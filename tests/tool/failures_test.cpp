@@ -318,7 +318,7 @@ TEST_CASE("an input that is cut while it is read ends with 1") {
     const pid_t child = support::start(command({"quantize", folder.in(), folder.out(), "iq3_xxs", "-q", "-t", "1"}), folder / "stdout",
                                        folder / "stderr");
     while (folder.files().size() < 5) std::this_thread::sleep_for(std::chrono::milliseconds(1));
-    std::filesystem::resize_file(folder.in(), 100);
+    std::filesystem::resize_file(folder.in(), std::filesystem::file_size(folder.in()) / 2);  // the header stays: without it the input is corrupt
     CHECK(support::wait_for(child) == 1);
     CHECK(is_one_clear_line(support::read_file(folder / "stderr")));
     CHECK(support::read_file(folder.out()) == precious);

@@ -3,6 +3,7 @@
 // (panel_tiles.hpp).
 #pragma once
 
+#include "nibble/kernel/avx2/activation.hpp"
 #include "nibble/kernel/avx2/panel_codes.hpp"
 #include "nibble/kernel/avx2/panel_tiles.hpp"
 #include "nibble/kernel/avx2/tile.hpp"
