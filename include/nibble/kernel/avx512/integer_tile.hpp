@@ -114,7 +114,7 @@ NIBBLE_INLINE void add_pair(const integer_run<F>& w, const block& x, std::size_t
     const std::size_t start_step = parts == 2 ? x.groups * x.width : Count;
     const __m512i pair = _mm512_load_si512(w.sub_scales[i]);
     __m512i sum[2][Some];
-    const std::byte* from = w.codes[0] + 128 * steps * i;
+    const std::byte* from = w.codes[i * (2 / parts)];
     const std::int8_t* codes = x.codes + i * (2 / parts) * 32 * Count + 32 * First;
     if constexpr (in_turns) __asm__ volatile("" : "+r"(from));  // compilers would keep the codes for other float rows and spill sums instead
 #pragma GCC unroll 2
