@@ -79,8 +79,8 @@ NIBBLE_INLINE void unpack_run(const std::byte* run, std::byte* out) noexcept {
     }
 }
 
-/// Unpacks panels stretch by stretch, by unpack(run, to), and calls multiply(unpacked, rows, first_run, runs, y, stride, fetch) for each, which calls
-/// fetch() for each tile: what comes next is fetched little by little, because who waits for many lines at once waits long.
+/// Unpacks panels stretch by stretch, by unpack(run, to), and calls multiply(unpacked, rows, first_run, runs, y, stride, fetch) for each. Who calls
+/// fetch(i) before each tile has what comes next fetched little by little: who waits for many lines at once waits long.
 /// @tparam Most  runs of a stretch that stay in the L1 cache together with a tile, if each of them meets many float rows
 /// @tparam Size  bytes of an unpacked run
 template <class F, std::size_t Most, std::size_t Size>
@@ -119,7 +119,8 @@ NIBBLE_NOINLINE void multiply_unpacked(const std::byte* panels, std::size_t rows
                                        float* y, std::size_t stride) noexcept {
     for_each_stretch<F, panel_cols<F> / run_size, tile_run_bytes<F>>(
         panels, rows, cols, count, y, stride, [](const std::byte* run, std::byte* to) NIBBLE_LAMBDA_INLINE { unpack_run<F>(run, to); },
-        [&](const std::byte* unpacked, std::size_t here, std::size_t first, std::size_t runs, float* to, std::size_t apart, auto fetch) NIBBLE_LAMBDA_INLINE {
+        [&](const std::byte* unpacked, std::size_t here, std::size_t first, std::size_t runs, float* to, std::size_t apart,
+            auto fetch) NIBBLE_LAMBDA_INLINE {
             multiply_panel<F>(unpacked, here, first, runs, cols, workspace, count, to, apart, fetch);
         });
 }
