@@ -1,15 +1,16 @@
-// A product in double precision, and the bound that gemm documents for it.
+// A product in double precision, and the bounds that gemm documents for it.
 #pragma once
 
 #include <algorithm>
 #include <cmath>
 #include <cstddef>
+#include <nibble/cpu/active.hpp>
 
 namespace support {
 
-/// One element: 8-bit rounding of x in groups, and float arithmetic.
+/// One element. `bound` is for x rounded to 8 bits in groups, `bfloat16_bound` for w and x as bfloat16; both allow for float arithmetic.
 struct product {
-    double exact = 0, bound = 0;
+    double exact = 0, bound = 0, bfloat16_bound = 0;
 };
 template <class F>
 product multiply(const float* w, const float* x, std::size_t cols) {
@@ -19,7 +20,9 @@ product multiply(const float* w, const float* x, std::size_t cols) {
     for (std::size_t first = 0; first < cols; first += group) {
         double largest = 0, weights = 0;
         for (std::size_t k = first; k < std::min(cols, first + group); ++k) {
-            p.exact += static_cast<double>(w[k]) * static_cast<double>(x[k]);
+            const double term = static_cast<double>(w[k]) * static_cast<double>(x[k]);
+            p.exact += term;
+            p.bfloat16_bound += std::fabs(term) / 127;
             largest = std::max(largest, std::fabs(static_cast<double>(x[k])));
             weights += std::fabs(static_cast<double>(w[k]));
         }
@@ -27,11 +30,15 @@ product multiply(const float* w, const float* x, std::size_t cols) {
         terms += largest * weights;
     }
     p.bound += 1e-5 * terms;
+    p.bfloat16_bound += 1e-5 * terms;
     return p;
 }
 
-/// The error of a result as a share of its bound.
-inline double error_of(const product& p, float result) { return std::fabs(static_cast<double>(result) - p.exact) / p.bound; }
+/// The error of a result as a share of its bound, at the active level, where x has `count` rows.
+inline double error_of(const product& p, float result, std::size_t count) {
+    const bool in_tiles = nibble::active_isa() == nibble::isa::amx && count >= 16;
+    return std::fabs(static_cast<double>(result) - p.exact) / (in_tiles ? p.bfloat16_bound : p.bound);
+}
 
 /// The larger of two errors, where NaN is the largest.
 inline double larger(double a, double b) { return a != a || b <= a ? a : b; }

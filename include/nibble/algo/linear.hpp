@@ -50,7 +50,7 @@ status check_product(const W& w, dense_view<const float> x, dense_view<float> y)
 /// y[n][rows] = x[n][cols] W^T; x and y row-major. y shares no memory with x or w.
 /// Integer kernels round x to 8 bits in groups of 32 columns, or of 256 for formats with blocks of 256: an element of y differs from the exact
 /// product by at most sum over groups of (largest |x| of the group / 254) * sum |w|, and by float rounding. The reference level does not round x.
-/// The amx level rounds x and w to bfloat16 where x has 32 rows or more: by at most sum |w x| / 127, and what is below 2^-126 is zero there.
+/// The amx level rounds x and w to bfloat16 where x has 16 rows or more: by at most sum |w x| / 127, and what is below 2^-126 is zero there.
 /// Weights that are floats are not rounded, nor is x, with one exception: for bf16 the avx512 level rounds x to bfloat16 where x has 5 rows or more
 /// and the processor has AVX512_BF16: by at most sum |w x| / 256, and what is below 2^-126 is zero there too.
 /// A NaN or an infinity in x makes no product of its row finite. Weights beyond 2^100, which of all block formats only mxfp4 and q8_k hold, may

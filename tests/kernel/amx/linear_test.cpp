@@ -129,7 +129,7 @@ TEST_CASE("products with tiles are those of factors rounded to bfloat16") {
     support::for_each_format([](auto format) {
         using F = decltype(format);
         if constexpr (nibble::affine_format<F>) {
-            for (const size s : {size{1, 32, 32}, {5, 300, 33}, {16, 512, 48}, {17, 1290, 63}, {37, 544, 100}, {70, 800, 129}}) {
+            for (const size s : {size{1, 32, 16}, {5, 300, 17}, {40, 288, 33}, {16, 512, 48}, {17, 1290, 63}, {37, 544, 100}, {70, 800, 129}}) {
                 check_products<F>(s.rows, s.cols, s.count);
             }
         }
@@ -137,6 +137,8 @@ TEST_CASE("products with tiles are those of factors rounded to bfloat16") {
     // Blocks of fewer float rows, and columns that no step of 32 divides.
     for (const std::size_t cols : {1u, 31u, 4100u, 5500u}) check_products<nibble::q4_0>(33, cols, 70);
     check_products<nibble::q6_k>(33, 5500, 100);
+    check_products<nibble::q4_k>(20, 2048, 512);
+    check_products<nibble::q5_1>(49, 1124, 513);
 }
 
 TEST_CASE("with tiles, a NaN or an infinity in x reaches all products of its row, and no others") {

@@ -12,7 +12,7 @@ NIBBLE_BASELINE_BEGIN
 namespace amx {
 
 /// Float rows from which on decoding to bfloat16 pays; fewer have AVX-512's products.
-inline constexpr std::size_t from = 32;
+inline constexpr std::size_t from = 16;
 
 /// Tiles of float rows in a block, for all of which a strip is decoded once: at most this, and as many as 1 MB of the L2 cache holds, but
 /// not fewer than four.
