@@ -22,7 +22,7 @@ product multiply(const float* w, const float* x, std::size_t cols) {
         for (std::size_t k = first; k < std::min(cols, first + group); ++k) {
             const double term = static_cast<double>(w[k]) * static_cast<double>(x[k]);
             p.exact += term;
-            p.bfloat16_bound += std::fabs(term) / 127;
+            p.bfloat16_bound += std::fabs(term) / 127 + 1e-5 * std::fabs(term);
             largest = std::max(largest, std::fabs(static_cast<double>(x[k])));
             weights += std::fabs(static_cast<double>(w[k]));
         }
@@ -30,14 +30,19 @@ product multiply(const float* w, const float* x, std::size_t cols) {
         terms += largest * weights;
     }
     p.bound += 1e-5 * terms;
-    p.bfloat16_bound += 1e-5 * terms;
     return p;
 }
 
-/// The error of a result as a share of its bound, at the active level, where x has `count` rows.
+/// The error of a result as a share of its bound, where x is rounded to 8 bits at most.
+inline double error_of(const product& p, float result) { return std::fabs(static_cast<double>(result) - p.exact) / p.bound; }
+
+/// The same where both factors are rounded to bfloat16.
+inline double bfloat16_error_of(const product& p, float result) { return std::fabs(static_cast<double>(result) - p.exact) / p.bfloat16_bound; }
+
+/// The same for what the active level does with `count` float rows.
 inline double error_of(const product& p, float result, std::size_t count) {
     const bool in_tiles = nibble::active_isa() == nibble::isa::amx && count >= 16;
-    return std::fabs(static_cast<double>(result) - p.exact) / (in_tiles ? p.bfloat16_bound : p.bound);
+    return in_tiles ? bfloat16_error_of(p, result) : error_of(p, result);
 }
 
 /// The larger of two errors, where NaN is the largest.

@@ -11,6 +11,7 @@
 
 #include "support/floats.hpp"
 #include "support/formats.hpp"
+#include "support/product.hpp"
 
 #if defined(NIBBLE_X86)
 
@@ -22,18 +23,17 @@ bool can_run() { return nibble::is_supported(nibble::isa::avx512) && __builtin_c
 
 float rounded(float value) { return nibble::bfloat16_to_float(nibble::float_to_bfloat16(value)); }
 
-/// One element of a product. `exact` takes factors as they are, with the bound that gemm documents; `of_rounded` rounds both to bfloat16
-/// first, which leaves nothing but the rounding of sums, and of weights so near a tie that their last bit decides.
-struct product {
-    double exact = 0, bound = 0, of_rounded = 0, small_bound = 0;
+/// One element of a product, and the same of factors that are rounded to bfloat16 first, which leaves nothing but the rounding of sums, and of weights
+/// so near a tie that their last bit decides.
+struct product : support::product {
+    double of_rounded = 0, small_bound = 0;
 };
+template <class F>
 product multiply(const float* w, const float* x, std::size_t cols) {
-    product p;
+    product p{support::multiply<F>(w, x, cols)};
     for (std::size_t k = 0; k < cols; ++k) {
-        const double term = static_cast<double>(w[k]) * static_cast<double>(x[k]), size = std::fabs(term);
-        p.exact += term;
+        const double size = std::fabs(static_cast<double>(w[k]) * static_cast<double>(x[k]));
         p.of_rounded += static_cast<double>(rounded(w[k])) * static_cast<double>(rounded(x[k]));
-        p.bound += size / 127 + 1e-5 * size;
         p.small_bound += 1e-5 * size;
         if (rounded(w[k] * (1 + 1e-6f)) != rounded(w[k] * (1 - 1e-6f))) p.small_bound += size / 127;
     }
@@ -106,9 +106,9 @@ void check_products(std::size_t rows, std::size_t cols, std::size_t count) {
     const auto y = multiply_rows(w, x, count), panels = multiply_panels(w, x, count);
     double worst = 0, worst_of_rounded = 0;
     for (std::size_t i = 0; i < y.size(); ++i) {
-        const product p = multiply(&w.decoded[i % rows * cols], &x[i / rows * cols], cols);
+        const product p = multiply<F>(&w.decoded[i % rows * cols], &x[i / rows * cols], cols);
         for (const float found : {y[i], panels[i]}) {
-            const double error = std::fabs(static_cast<double>(found) - p.exact) / p.bound;
+            const double error = support::bfloat16_error_of(p, found);
             const double small = std::fabs(static_cast<double>(found) - p.of_rounded) / p.small_bound;
             if (!(error <= worst)) worst = error;
             if (!(small <= worst_of_rounded)) worst_of_rounded = small;
@@ -134,7 +134,7 @@ TEST_CASE("products with tiles are those of factors rounded to bfloat16") {
             }
         }
     });
-    // Blocks of fewer float rows, and columns that no step of 32 divides.
+    // Blocks of fewer float rows, columns that no step of 32 divides, and several blocks.
     for (const std::size_t cols : {1u, 31u, 4100u, 5500u}) check_products<nibble::q4_0>(33, cols, 70);
     check_products<nibble::q6_k>(33, 5500, 100);
     check_products<nibble::q4_k>(20, 2048, 512);
@@ -181,8 +181,8 @@ TEST_CASE("with tiles, the largest floats of x stay finite and the smallest are 
     }
     const auto y = multiply_rows(w, x, count);
     for (std::size_t i = 0; i < y.size(); ++i) {
-        const product p = multiply(&w.decoded[i % w.rows * w.cols], &x[i / w.rows * w.cols], w.cols);
-        CHECK(std::fabs(static_cast<double>(y[i]) - p.exact) <= p.bound + 0x1p-126);
+        const auto p = support::multiply<nibble::q8_0>(&w.decoded[i % w.rows * w.cols], &x[i / w.rows * w.cols], w.cols);
+        CHECK(std::fabs(static_cast<double>(y[i]) - p.exact) <= p.bfloat16_bound + 0x1p-126);
     }
 }
 
