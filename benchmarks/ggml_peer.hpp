@@ -109,7 +109,8 @@ public:
             ready_ = owner.call<bool>("ggml_backend_dev_supports_op", owner.device_, output_);
             if (!ready_) return;
             owner.call<void>("ggml_backend_tensor_set", w, packed, std::size_t{0}, bytes);
-            owner.call<void>("ggml_backend_tensor_set", input, static_cast<const void*>(x), std::size_t{0}, sizeof(float) * static_cast<std::size_t>(cols * count));
+            owner.call<void>("ggml_backend_tensor_set", input, static_cast<const void*>(x), std::size_t{0},
+                             sizeof(float) * static_cast<std::size_t>(cols * count));
         }
         ~product() {
             if (memory_ != nullptr) ggml_.call<void>("ggml_backend_buffer_free", memory_);

@@ -20,8 +20,8 @@ double sqnr(const std::vector<float>& weights, nibble::search how) {
 
 template <class F>
 void row(const std::vector<float>& weights) {
-    std::printf("| `%s` | %.4g | %.2f | %.2f |\n", std::string(F::name).c_str(), nibble::bits_per_weight<F>, sqnr<F>(weights, nibble::search::reference),
-                sqnr<F>(weights, nibble::search::best));
+    std::printf("| `%s` | %.4g | %.2f | %.2f |\n", std::string(F::name).c_str(), nibble::bits_per_weight<F>,
+                sqnr<F>(weights, nibble::search::reference), sqnr<F>(weights, nibble::search::best));
 }
 
 template <class... F>

@@ -18,5 +18,6 @@ int main() {
         const auto to = std::span(embeddings).subspan(i * table.cols, table.cols);
         if (!nibble::dequantize(packed->view().rows_from(tokens[i], 1), to)) return 1;
     }
-    std::printf("%zu bytes of table, token %zu starts with %.3f\n", packed->bytes().size(), tokens[2], static_cast<double>(embeddings[2 * table.cols]));
+    std::printf("%zu bytes of table, token %zu starts with %.3f\n", packed->bytes().size(), tokens[2],
+                static_cast<double>(embeddings[2 * table.cols]));
 }

@@ -14,8 +14,8 @@ void report(const std::vector<float>& weights, nibble::shape shape) {
     std::vector<float> decoded(weights.size());
     if (!nibble::quantize<F>(weights, packed, shape) || !nibble::dequantize<F>(packed, decoded, shape)) return;
     const auto r = nibble::distortion(weights, decoded);
-    std::printf("%-8s %6.3f %8.2f dB  rmse %.6f  max %.5f  cosine %.6f\n", std::string(F::name).c_str(), nibble::bits_per_weight<F>, r.sqnr_db, r.rmse,
-                r.max_abs, r.cosine);
+    std::printf("%-8s %6.3f %8.2f dB  rmse %.6f  max %.5f  cosine %.6f\n", std::string(F::name).c_str(), nibble::bits_per_weight<F>, r.sqnr_db,
+                r.rmse, r.max_abs, r.cosine);
 }
 
 }  // namespace

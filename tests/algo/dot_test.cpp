@@ -83,6 +83,8 @@ TEST_CASE("rows that do not fit are refused") {
     CHECK(nibble::dot(*w, two->view()).error() == errc::shape_mismatch);
     CHECK(static_cast<bool>(nibble::dot(*w, two->view().rows_from(1, 1))));
     CHECK(nibble::dot(w->view(), nibble::packed_view<nibble::q8_0>(two->data(), nibble::shape{1, 32})).error() == errc::shape_mismatch);
-    CHECK(nibble::dot(w->view(), nibble::packed_view<nibble::q8_0>(static_cast<const std::byte*>(nullptr), nibble::shape{1, 64})).error() == errc::invalid_argument);
-    CHECK(*nibble::dot(nibble::packed_view<nibble::q4_0>(w->data(), nibble::shape{1, 0}), nibble::packed_view<nibble::q8_0>(two->data(), nibble::shape{1, 0})) == 0.0f);
+    CHECK(nibble::dot(w->view(), nibble::packed_view<nibble::q8_0>(static_cast<const std::byte*>(nullptr), nibble::shape{1, 64})).error() ==
+          errc::invalid_argument);
+    CHECK(*nibble::dot(nibble::packed_view<nibble::q4_0>(w->data(), nibble::shape{1, 0}),
+                       nibble::packed_view<nibble::q8_0>(two->data(), nibble::shape{1, 0})) == 0.0f);
 }

@@ -78,7 +78,8 @@ TEST_CASE("many columns, prepared by several threads, stay within the bound") {
                 REQUIRE(static_cast<bool>(nibble::gemm(*panel, in, nibble::dense_view<float>(panels.data(), nibble::shape{count, rows}), pool)));
                 double worst = 0;
                 for (std::size_t i = 0; i < count * rows; ++i) {
-                    worst = support::larger(support::larger(worst, support::error_of(expected[i], y[i], count)), support::error_of(expected[i], panels[i], count));
+                    worst = support::larger(support::larger(worst, support::error_of(expected[i], y[i], count)),
+                                            support::error_of(expected[i], panels[i], count));
                 }
                 INFO(F::name << " at " << nibble::name_of(level) << ", " << count << " columns");
                 CHECK(worst <= 1.0);
@@ -152,7 +153,8 @@ TEST_CASE("panels whose scales are integers times one number multiply blocks of 
                     REQUIRE(nibble::gemm(*panel, in, nibble::dense_view<float>(y.data(), nibble::shape{some, rows})));
                     double worst = 0;
                     for (std::size_t i = 0; i < some * rows; ++i) {
-                        worst = support::larger(worst, support::error_of(multiply<F>(&decoded[i % rows * cols], &x[i / rows * cols], cols), y[i], some));
+                        worst =
+                            support::larger(worst, support::error_of(multiply<F>(&decoded[i % rows * cols], &x[i / rows * cols], cols), y[i], some));
                     }
                     INFO(F::name << " at " << nibble::name_of(level) << ", " << some << " columns");
                     CHECK(worst <= 1.0);
@@ -235,7 +237,8 @@ TEST_CASE("products of weights up to 2^100 are as exact as others") {
     std::mt19937 generator(8);
     std::vector<std::byte> memory(blocks * sizeof(F::block));
     for (std::byte& b : memory) b = static_cast<std::byte>(generator());
-    for (std::size_t b = 0; b < blocks; ++b) memory[b * sizeof(F::block)] = static_cast<std::byte>(212 + generator() % 13);  // the largest weight is 12 * 2^96
+    for (std::size_t b = 0; b < blocks; ++b)
+        memory[b * sizeof(F::block)] = static_cast<std::byte>(212 + generator() % 13);  // the largest weight is 12 * 2^96
     std::fill_n(&memory[3 * sizeof(F::block) + 1], sizeof(F::block) - 1, std::byte{0});  // a block of zeros, whose scale is large
     std::vector<float> decoded(rows * cols);
     REQUIRE(static_cast<bool>(nibble::dequantize<F>(memory, decoded, {rows, cols})));

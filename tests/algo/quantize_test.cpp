@@ -115,7 +115,8 @@ TEST_CASE("results that no cache holds are the floats of their rows, wherever in
                 std::size_t different = 0;
                 for (std::size_t r = 0; r < s.rows; ++r) {
                     if (r < distinct) {
-                        REQUIRE(static_cast<bool>(nibble::dequantize<F>(std::span<const std::byte>(few).subspan(r * stride, stride), row, {1, s.cols})));
+                        REQUIRE(
+                            static_cast<bool>(nibble::dequantize<F>(std::span<const std::byte>(few).subspan(r * stride, stride), row, {1, s.cols})));
                         different += std::memcmp(memory.data() + offset + r * s.cols, row.data(), s.cols * sizeof(float)) != 0;
                     } else {
                         const float* const here = memory.data() + offset + r * s.cols;
@@ -134,7 +135,8 @@ TEST_CASE("NaN and infinity are errors, or are clamped, and no float is lost in 
     support::for_each_format([](auto format) {
         using F = decltype(format);
         const nibble::shape s{3, 256};
-        for (const float bad : {std::numeric_limits<float>::quiet_NaN(), std::numeric_limits<float>::infinity(), -std::numeric_limits<float>::infinity()}) {
+        for (const float bad :
+             {std::numeric_limits<float>::quiet_NaN(), std::numeric_limits<float>::infinity(), -std::numeric_limits<float>::infinity()}) {
             auto x = noise(s.elements(), 12);
             x[300] = bad;
             std::vector<std::byte> packed(s.rows * nibble::row_bytes<F>(s.cols));

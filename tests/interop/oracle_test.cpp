@@ -41,14 +41,16 @@ public:
         const std::string own = std::string("quantize_row_") + of(type).name + "_ref";
         if (const auto row = get<void (*)(const float*, void*, std::int64_t)>(own.c_str()); row != nullptr && is_activation(type)) {
             for (std::size_t r = 0; r < rows; ++r) {
-                row(x + r * cols, out + r * cols / static_cast<std::size_t>(of(type).block_size) * of(type).block_bytes, static_cast<std::int64_t>(cols));
+                row(x + r * cols, out + r * cols / static_cast<std::size_t>(of(type).block_size) * of(type).block_bytes,
+                    static_cast<std::int64_t>(cols));
             }
             return true;
         }
         if (is_activation(type)) return false;
         get<void (*)(int)>("ggml_quantize_init")(static_cast<int>(type));
         using chunk = std::size_t (*)(int, const float*, void*, std::int64_t, std::int64_t, std::int64_t, const float*);
-        get<chunk>("ggml_quantize_chunk")(static_cast<int>(type), x, out, 0, static_cast<std::int64_t>(rows), static_cast<std::int64_t>(cols), importance);
+        get<chunk>("ggml_quantize_chunk")(static_cast<int>(type), x, out, 0, static_cast<std::int64_t>(rows), static_cast<std::int64_t>(cols),
+                                          importance);
         return true;
     }
 
@@ -113,7 +115,8 @@ public:
         const auto to_float = ggml_.of(F::gguf_type).to_float;
         std::vector<float> expected(rows * cols_);
         if (to_float != nullptr) {
-            for (std::size_t r = 0; r < rows; ++r) to_float(packed.data() + r * bytes_, expected.data() + r * cols_, static_cast<std::int64_t>(cols_));
+            for (std::size_t r = 0; r < rows; ++r)
+                to_float(packed.data() + r * bytes_, expected.data() + r * cols_, static_cast<std::int64_t>(cols_));
         } else if (ggml_.of(F::gguf_type).is_quantized || F::block_size != 1) {
             return;  // an activation format: ggml multiplies with it but never decodes it
         } else {
@@ -121,11 +124,13 @@ public:
         }
         support::for_each_level([&](nibble::isa level) {
             std::vector<float> decoded(rows * cols_);
-            if (!nibble::dequantize<F>(std::span<const std::byte>(packed), decoded, {rows, cols_})) return note(found, kind, level, "does not decode");
+            if (!nibble::dequantize<F>(std::span<const std::byte>(packed), decoded, {rows, cols_}))
+                return note(found, kind, level, "does not decode");
             for (std::size_t i = 0; i < decoded.size(); ++i) {
                 if (std::memcmp(&decoded[i], &expected[i], sizeof(float)) == 0) continue;
                 if (std::isnan(decoded[i]) && std::isnan(expected[i])) continue;
-                return note(found, kind, level, "element " + std::to_string(i) + ": " + std::to_string(decoded[i]) + ", not " + std::to_string(expected[i]));
+                return note(found, kind, level,
+                            "element " + std::to_string(i) + ": " + std::to_string(decoded[i]) + ", not " + std::to_string(expected[i]));
             }
         });
     }
@@ -148,7 +153,8 @@ private:
             at = i;
             ++count;
         }
-        return ", byte " + std::to_string(at) + ": " + std::to_string(x[at]) + ", not " + std::to_string(y[at]) + ", " + std::to_string(count) + " differ";
+        return ", byte " + std::to_string(at) + ": " + std::to_string(x[at]) + ", not " + std::to_string(y[at]) + ", " + std::to_string(count) +
+               " differ";
     }
     static std::string values(const float* x) {
         std::string text = "; values";
@@ -221,7 +227,8 @@ TEST_CASE("bytes and floats are ggml's on random rows") {
         for (const bool weighted : {false, true}) {
             if (!weighted && reference.needs_importance(F::gguf_type)) continue;  // ggml would end the program
             const tally found = compare<F>(reference, weighted);
-            INFO(F::name << (weighted ? " with importance: " : ": ") << found.different << " differences in " << found.compared << " rows" << found.first);
+            INFO(F::name << (weighted ? " with importance: " : ": ") << found.different << " differences in " << found.compared << " rows"
+                         << found.first);
             CHECK(found.different == 0);
             CHECK(found.compared >= 10000);
             CHECK(found.refused < 400);

@@ -31,7 +31,8 @@ private:
     std::uint64_t state_;
 };
 
-inline constexpr std::string_view row_kinds[] = {"gaussian", "heavy-tailed", "sparse", "constant", "lattice", "small", "denormal", "patchwork", "huge"};
+inline constexpr std::string_view row_kinds[] = {"gaussian", "heavy-tailed", "sparse",    "constant", "lattice",
+                                                 "small",    "denormal",     "patchwork", "huge"};
 inline constexpr std::size_t row_kind_count = std::size(row_kinds);
 /// Scales of these rows may not fit into fp16.
 inline bool is_huge(std::size_t kind) { return row_kinds[kind] == "huge"; }

@@ -203,6 +203,19 @@ inline findings lengths(const header& h, std::size_t limit) {
     return found;
 }
 
+/// .clang-format has the same number.
+inline constexpr std::size_t wide_line = 150;
+
+/// Lines that no window shows as a whole.
+inline findings widths(const header& h, std::size_t limit) {
+    findings found;
+    const auto lines = lines_of(h.text);
+    for (std::size_t i = 0; i < lines.size(); ++i) {
+        if (lines[i].size() > limit) report(found, h, i + 1, std::to_string(lines[i].size()) + " characters: break the line");
+    }
+    return found;
+}
+
 /// Names of the formats: the X(...) lines of format/list.hpp.
 inline std::vector<std::string> format_names(const std::string& list) {
     static const std::regex entry(R"(\bX\((\w+)\))");

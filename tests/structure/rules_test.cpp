@@ -1,4 +1,4 @@
-// Floors, regions, manners, calls, lengths and names: see rules.hpp. Each rule is first shown something that it must find.
+// Floors, regions, manners, calls, lengths, widths and names: see rules.hpp. Each rule is first shown something that it must find.
 #include "rules.hpp"
 
 #include <filesystem>
@@ -117,6 +117,11 @@ TEST_CASE("the rule of lengths finds what it should") {
     CHECK(count(rules::lengths({"a.hpp", std::string(3, '\n')}, 3)) == 0);
 }
 
+TEST_CASE("the rule of widths finds what it should") {
+    CHECK(count(rules::widths({"a.hpp", "12\n1234\n123"}, 3)) == 1);
+    CHECK(count(rules::widths({"a.hpp", "12\n1234\n123"}, 4)) == 0);
+}
+
 TEST_CASE("the rule of names finds what it should") {
     const auto names = rules::format_names("#define NIBBLE_FORMATS(X) \\\n    X(q4_0) \\\n    X(q8_0)\n");
     REQUIRE(names == std::vector<std::string>{"q4_0", "q8_0"});
@@ -143,6 +148,10 @@ TEST_CASE("a file holds one idea") {
     const auto long_files = broken([](const rules::header& h) { return rules::lengths(h, rules::long_file); });
     if (!long_files.empty()) std::printf("Over %zu lines:%s\n", rules::long_file, long_files.c_str());
     CHECK(broken([](const rules::header& h) { return rules::lengths(h, rules::too_long_file); }) == "");
+}
+
+TEST_CASE("a line fits into a window") {
+    CHECK(broken([](const rules::header& h) { return rules::widths(h, rules::wide_line); }) == "");
 }
 
 TEST_CASE("a format lives in its own file and one line of the list") {

@@ -63,7 +63,8 @@ struct finished {
 
 /// Starts a program without a shell. @param prepare runs in the child before the program
 /// @param streams files for standard output and error
-inline pid_t start(const std::vector<std::string>& command, const std::string& out, const std::string& err, const std::function<void()>& prepare = {}) {
+inline pid_t start(const std::vector<std::string>& command, const std::string& out, const std::string& err,
+                   const std::function<void()>& prepare = {}) {
     std::vector<char*> arguments;
     for (const auto& word : command) arguments.push_back(const_cast<char*>(word.c_str()));
     arguments.push_back(nullptr);

@@ -72,11 +72,10 @@ status gemm(const panel_tensor<F>& w, dense_view<const float> x, dense_view<floa
     if (const status fine = internal::check_product(w, x, y); !fine) return fine;
     if constexpr (affine_format<F>) {
         const auto& kernel = find_kernel<op::panel_linear, F>();
-        return internal::multiply(kernel, w.rows(), w.cols(), x.data(), x.rows(), y.data(), threads,
-                                  [&](std::size_t first, std::size_t rows, const std::byte* workspace) {
-                                      kernel.run(w.data() + first / panel::rows * w.panel_bytes(), rows, w.cols(), workspace, x.rows(), y.data() + first,
-                                                 w.rows());
-                                  });
+        return internal::multiply(
+            kernel, w.rows(), w.cols(), x.data(), x.rows(), y.data(), threads, [&](std::size_t first, std::size_t rows, const std::byte* workspace) {
+                kernel.run(w.data() + first / panel::rows * w.panel_bytes(), rows, w.cols(), workspace, x.rows(), y.data() + first, w.rows());
+            });
     } else {
         return gemm(w.packed(), x, y, threads);
     }

@@ -12,8 +12,8 @@
 
 NIBBLE_NAMESPACE_BEGIN
 
-/// Owns weights in the order that products read best; move-only. Made by repack(). Formats without integer codes have no order but that of their packed
-/// rows, and it holds a copy of these.
+/// Owns weights in the order that products read best; move-only. Made by repack(). Formats without integer codes have no order but that of their
+/// packed rows, and it holds a copy of these.
 template <any_format F>
 class panel_tensor {
 public:

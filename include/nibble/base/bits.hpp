@@ -52,7 +52,9 @@ struct stored {
 
 private:
     /// Whether the bytes are the number as it lies in memory: GCC does not always see that a loop over them is one load or store.
-    NIBBLE_INLINE static constexpr bool in_our_order() noexcept { return std::endian::native == std::endian::little && !std::is_constant_evaluated(); }
+    NIBBLE_INLINE static constexpr bool in_our_order() noexcept {
+        return std::endian::native == std::endian::little && !std::is_constant_evaluated();
+    }
 };
 
 namespace detail {

@@ -26,7 +26,8 @@ NIBBLE_INLINE constexpr std::uint32_t bit(isa level) noexcept { return 1u << sta
 /// True if the processor has AMX, with the tiles that kernels expect, and the system saves them.
 inline bool has_amx(unsigned enabled_states, unsigned features, unsigned more_features) noexcept {
     constexpr unsigned states = 3u << 17, instructions = (1u << 22) | (1u << 24) | (1u << 25);  // TILECFG TILEDATA; BF16 TILE INT8
-    if ((enabled_states & states) != states || (features & instructions) != instructions || ((more_features >> 5) & 1u) == 0) return false;  // AVX512_BF16
+    if ((enabled_states & states) != states || (features & instructions) != instructions || ((more_features >> 5) & 1u) == 0)
+        return false;  // AVX512_BF16
     unsigned a = 0, b = 0, c = 0, d = 0;
     return __get_cpuid_count(0x1D, 1, &a, &b, &c, &d) != 0 && a >> 16 == 1024 && b == ((8u << 16) | 64u) && (c & 0xFFFFu) == 16;
 }

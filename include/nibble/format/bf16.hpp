@@ -25,8 +25,12 @@ struct bf16 {
     static constexpr float safe_magnitude = bfloat16_max;
     NIBBLE_INLINE static constexpr bool finite(const block& packed) noexcept { return (packed.value.get() & 0x7F80u) != 0x7F80u; }
 
-    NIBBLE_INLINE static constexpr void decode(const block& packed, std::span<float, 1> values) noexcept { values[0] = bfloat16_to_float(packed.value.get()); }
-    NIBBLE_INLINE static constexpr void encode(std::span<const float, 1> values, block& packed) noexcept { packed.value.set(float_to_bfloat16(values[0])); }
+    NIBBLE_INLINE static constexpr void decode(const block& packed, std::span<float, 1> values) noexcept {
+        values[0] = bfloat16_to_float(packed.value.get());
+    }
+    NIBBLE_INLINE static constexpr void encode(std::span<const float, 1> values, block& packed) noexcept {
+        packed.value.set(float_to_bfloat16(values[0]));
+    }
 };
 
 NIBBLE_NAMESPACE_END

@@ -68,7 +68,8 @@ concept gguf_format = block_format<F> && requires {
 /// A format whose values are scale * code + offset with codes of at most 8 bits: what integer kernels compute with. `affine` writes
 /// the 32 codes of a group of a block and the scale and offset of each of its parts.
 template <class F>
-concept affine_format = block_format<F> && requires(const typename F::block& packed, std::uint8_t (&codes)[32], float (&scale)[F::parts], float (&offset)[F::parts]) {
+concept affine_format = block_format<F> &&
+    requires(const typename F::block& packed, std::uint8_t (&codes)[32], float (&scale)[F::parts], float (&offset)[F::parts]) {
     { F::affine(packed, std::size_t{}, codes, scale, offset) } noexcept;
     { F::code_bits } -> std::convertible_to<int>;
 } && F::block_size % 32 == 0;

@@ -46,7 +46,8 @@ struct iq1_m {
     static constexpr int code_bits = 5;
     static constexpr std::size_t parts = 2;
     static constexpr panel_form panels = panels_of_magnitudes(16, factor_form::multiples, iq1_book::shifted_eighths).with_multiples(-15, 15, true);
-    NIBBLE_INLINE static void affine(const block& packed, std::size_t group, std::uint8_t (&codes)[32], float (&scale)[2], float (&offset)[2]) noexcept {
+    NIBBLE_INLINE static void affine(const block& packed, std::size_t group, std::uint8_t (&codes)[32], float (&scale)[2],
+                                     float (&offset)[2]) noexcept {
         for (std::size_t part = 0; part < 2; ++part) {
             scale[part] = sub_scale(packed, 2 * group + part) * 0.125f;
             offset[part] = -16.0f * scale[part];

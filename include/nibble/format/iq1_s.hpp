@@ -47,7 +47,8 @@ struct iq1_s {
     static constexpr int code_bits = 5;
     static constexpr std::size_t parts = 1;
     static constexpr panel_form panels = panels_of_magnitudes(16, factor_form::multiples, iq1_book::shifted_eighths).with_multiples(-15, 15, true);
-    NIBBLE_INLINE static void affine(const block& packed, std::size_t group, std::uint8_t (&codes)[32], float (&scale)[1], float (&offset)[1]) noexcept {
+    NIBBLE_INLINE static void affine(const block& packed, std::size_t group, std::uint8_t (&codes)[32], float (&scale)[1],
+                                     float (&offset)[1]) noexcept {
         scale[0] = sub_scale(packed, group) * 0.125f;
         offset[0] = -16.0f * scale[0];
         for (std::size_t i = 0; i < 32; ++i) codes[i] = static_cast<std::uint8_t>(eighths(packed, group, i) + 16);

@@ -48,7 +48,8 @@ struct iq2_s {
     static constexpr int code_bits = 7;
     static constexpr std::size_t parts = 2;
     static constexpr panel_form panels = panels_of_magnitudes(43, factor_form::multiples, iq2_s_book::values);
-    NIBBLE_INLINE static void affine(const block& packed, std::size_t group, std::uint8_t (&codes)[32], float (&scale)[2], float (&offset)[2]) noexcept {
+    NIBBLE_INLINE static void affine(const block& packed, std::size_t group, std::uint8_t (&codes)[32], float (&scale)[2],
+                                     float (&offset)[2]) noexcept {
         for (std::size_t part = 0; part < 2; ++part) {
             scale[part] = sub_scale(packed, 2 * group + part);
             offset[part] = -43.0f * scale[part];
@@ -124,7 +125,8 @@ struct iq2_s {
             block& packed = out[lane];
             packed = {};
             packed.scale.set(found.scale[lane]);
-            for (std::size_t j = 0; j < 8; ++j) packed.sub_scales[j] = static_cast<std::uint8_t>(found.sub[lane][2 * j] | (found.sub[lane][2 * j + 1] << 4));
+            for (std::size_t j = 0; j < 8; ++j)
+                packed.sub_scales[j] = static_cast<std::uint8_t>(found.sub[lane][2 * j] | (found.sub[lane][2 * j + 1] << 4));
             for (std::size_t k = 0; k < 32; ++k) {
                 packed.index[k] = static_cast<std::uint8_t>(found.index[lane][k]);
                 packed.high[k / 4] = static_cast<std::uint8_t>(packed.high[k / 4] | ((found.index[lane][k] >> 8) << (2 * (k % 4))));

@@ -50,7 +50,8 @@ struct iq2_xxs {
     static constexpr int code_bits = 7;
     static constexpr std::size_t parts = 1;
     static constexpr panel_form panels = panels_of_magnitudes(43, factor_form::multiples, iq2_xxs_book::values);
-    NIBBLE_INLINE static void affine(const block& packed, std::size_t group, std::uint8_t (&codes)[32], float (&scale)[1], float (&offset)[1]) noexcept {
+    NIBBLE_INLINE static void affine(const block& packed, std::size_t group, std::uint8_t (&codes)[32], float (&scale)[1],
+                                     float (&offset)[1]) noexcept {
         scale[0] = sub_scale(packed, group);
         offset[0] = -43.0f * scale[0];
         for (std::size_t i = 0; i < 32; ++i) codes[i] = static_cast<std::uint8_t>(level(packed, group, i) + 43);

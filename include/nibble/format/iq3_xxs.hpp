@@ -46,7 +46,8 @@ struct iq3_xxs {
     static constexpr int code_bits = 6;  // all levels are even, and codes are their halves
     static constexpr std::size_t parts = 1;
     static constexpr panel_form panels = panels_of_magnitudes(31, factor_form::multiples, iq3_xxs_book::values, 2);
-    NIBBLE_INLINE static void affine(const block& packed, std::size_t group, std::uint8_t (&codes)[32], float (&scale)[1], float (&offset)[1]) noexcept {
+    NIBBLE_INLINE static void affine(const block& packed, std::size_t group, std::uint8_t (&codes)[32], float (&scale)[1],
+                                     float (&offset)[1]) noexcept {
         scale[0] = 2.0f * sub_scale(packed, group);
         offset[0] = -31.0f * scale[0];
         for (std::size_t i = 0; i < 32; ++i) codes[i] = static_cast<std::uint8_t>(level(packed, group, i) / 2 + 31);

@@ -105,7 +105,8 @@ struct nvfp4 {
             find_best_scale_code<float4_levels, half_e4m3_scale, 16>(input.x + 16 * s, input.w + 16 * s, input.units(), 12.0f, 5, 10).store(scale);
             for (std::size_t lane = 0; lane < N; ++lane) {
                 std::uint8_t codes[16];
-                input.template codes<float4_levels, 16>(lane, 16 * s, half_e4m3_scale::value_of(i32x<1>{scale[lane]}).raw / input.unit[lane], 0.0f, codes);
+                input.template codes<float4_levels, 16>(lane, 16 * s, half_e4m3_scale::value_of(i32x<1>{scale[lane]}).raw / input.unit[lane], 0.0f,
+                                                        codes);
                 out[lane].scale[s] = static_cast<std::uint8_t>(scale[lane]);
                 for (std::size_t j = 0; j < 8; ++j) out[lane].codes[s][j] = static_cast<std::uint8_t>(codes[j] | (codes[j + 8] << 4));
             }

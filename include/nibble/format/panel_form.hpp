@@ -44,7 +44,8 @@ NIBBLE_INLINE consteval panel_form panels_of_levels(int zero, factor_form factor
     return form;
 }
 /// The same for magnitudes with either sign, of which codes have the `unit`-th part.
-NIBBLE_INLINE consteval panel_form panels_of_magnitudes(int zero, factor_form factors, std::span<const std::int8_t> magnitudes, int unit = 1) noexcept {
+NIBBLE_INLINE consteval panel_form panels_of_magnitudes(int zero, factor_form factors, std::span<const std::int8_t> magnitudes,
+                                                        int unit = 1) noexcept {
     panel_form form{zero, factors};
     for (const int magnitude : magnitudes) {
         form.codes[form.code_count++] = static_cast<std::uint8_t>(zero - magnitude / unit);

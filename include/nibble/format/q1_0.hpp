@@ -39,7 +39,8 @@ struct q1_0 {
     static constexpr int code_bits = 2;
     static constexpr std::size_t parts = 1;
     static constexpr panel_form panels{1, factor_form::halves};
-    NIBBLE_INLINE static void affine(const block& packed, std::size_t group, std::uint8_t (&codes)[32], float (&scale)[1], float (&offset)[1]) noexcept {
+    NIBBLE_INLINE static void affine(const block& packed, std::size_t group, std::uint8_t (&codes)[32], float (&scale)[1],
+                                     float (&offset)[1]) noexcept {
         scale[0] = float16_to_float(packed.scale.get());
         offset[0] = -scale[0];
         for (std::size_t i = 0; i < 32; ++i) codes[i] = static_cast<std::uint8_t>(2 * bit(packed, 32 * group + i));
@@ -98,7 +99,9 @@ struct q1_0 {
     NIBBLE_INLINE static void encode(std::span<const float, 128> values, block& packed) noexcept { encode_block<q1_0>(values.data(), packed); }
 
 private:
-    NIBBLE_INLINE static constexpr std::uint32_t bit(const block& packed, std::size_t i) noexcept { return (packed.bits[i / 32].get() >> (i % 32)) & 1; }
+    NIBBLE_INLINE static constexpr std::uint32_t bit(const block& packed, std::size_t i) noexcept {
+        return (packed.bits[i / 32].get() >> (i % 32)) & 1;
+    }
 };
 
 NIBBLE_NAMESPACE_END

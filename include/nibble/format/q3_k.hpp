@@ -49,7 +49,8 @@ struct q3_k {
     static constexpr int code_bits = 3;
     static constexpr std::size_t parts = 2;
     static constexpr panel_form panels = panel_form{4, factor_form::multiples}.with_multiples(-32, 31);
-    NIBBLE_INLINE static void affine(const block& packed, std::size_t group, std::uint8_t (&codes)[32], float (&scale)[2], float (&offset)[2]) noexcept {
+    NIBBLE_INLINE static void affine(const block& packed, std::size_t group, std::uint8_t (&codes)[32], float (&scale)[2],
+                                     float (&offset)[2]) noexcept {
         for (std::size_t part = 0; part < 2; ++part) {
             scale[part] = sub_scale(packed, 2 * group + part);
             offset[part] = -4.0f * scale[part];
@@ -237,7 +238,8 @@ private:
         for (std::size_t j = 0; j < 16; ++j) {
             const float s = sub_scale(packed, j);
             if (s == 0.0f) {
-                for (std::size_t i = 0; i < 16; ++i) codes[16 * j + i] = static_cast<std::uint8_t>((found.codes[i / 8][at + j] >> (4 * (i % 8))) & 15);
+                for (std::size_t i = 0; i < 16; ++i)
+                    codes[16 * j + i] = static_cast<std::uint8_t>((found.codes[i / 8][at + j] >> (4 * (i % 8))) & 15);
                 continue;
             }
             for (std::size_t i = 16 * j; i < 16 * (j + 1); i += N) {

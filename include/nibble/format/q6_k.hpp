@@ -55,7 +55,8 @@ struct q6_k {
     static constexpr int code_bits = 6;
     static constexpr std::size_t parts = 2;
     static constexpr panel_form panels{32, factor_form::multiples};
-    NIBBLE_INLINE static void affine(const block& packed, std::size_t group, std::uint8_t (&codes)[32], float (&scale)[2], float (&offset)[2]) noexcept {
+    NIBBLE_INLINE static void affine(const block& packed, std::size_t group, std::uint8_t (&codes)[32], float (&scale)[2],
+                                     float (&offset)[2]) noexcept {
         for (std::size_t part = 0; part < 2; ++part) {
             const auto sub_scale = static_cast<std::int8_t>(packed.sub_scales[2 * group + part]);
             scale[part] = float16_to_float(packed.scale.get()) * static_cast<float>(sub_scale);

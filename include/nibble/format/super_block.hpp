@@ -48,7 +48,8 @@ NIBBLE_INLINE float doubled_mean(float sum_of_squares, std::size_t count) noexce
 
 /// weights = importance * sqrt(sigma + x * x) in each lane, and their sum in order.
 template <lane_count auto N, std::size_t Count>
-NIBBLE_INLINE f32x<N> weigh(const float (&x)[Count][N], const float (&importance)[Count][N], const f32x<N>& sigma, float (&weights)[Count][N]) noexcept {
+NIBBLE_INLINE f32x<N> weigh(const float (&x)[Count][N], const float (&importance)[Count][N], const f32x<N>& sigma,
+                            float (&weights)[Count][N]) noexcept {
     auto sum = f32x<N>::set(0.0f);
     for (std::size_t i = 0; i < Count; ++i) {
         const auto v = f32x<N>::load(x[i]);

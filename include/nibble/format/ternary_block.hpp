@@ -38,7 +38,8 @@ struct ternary_block {
     static constexpr int code_bits = 2;
     static constexpr std::size_t parts = 1;
     static constexpr panel_form panels = panel_form{1, Size == 256 ? factor_form::multiples : factor_form::halves}.with_multiples(-1, 1);
-    NIBBLE_INLINE static void affine(const block& packed, std::size_t group, std::uint8_t (&codes)[32], float (&scale)[1], float (&offset)[1]) noexcept {
+    NIBBLE_INLINE static void affine(const block& packed, std::size_t group, std::uint8_t (&codes)[32], float (&scale)[1],
+                                     float (&offset)[1]) noexcept {
         scale[0] = float16_to_float(packed.scale.get());
         offset[0] = -scale[0];
         packed.codes.get(group, codes);

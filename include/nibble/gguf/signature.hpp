@@ -30,7 +30,8 @@ inline status check_signature(std::span<const std::byte> file) noexcept {
     if (starts("<")) return {errc::bad_magic, "a web page instead of a GGUF file: the download failed"};
     if (starts("{\"", 8)) return {errc::bad_magic, "a safetensors file, not GGUF: convert it first (convert_hf_to_gguf.py of llama.cpp)"};
     if (starts("{") || starts("[")) return {errc::bad_magic, "a JSON text, not a GGUF file"};
-    if (starts("PK\x03\x04")) return {errc::bad_magic, "a zip archive (a PyTorch checkpoint is one), not GGUF: convert it first (convert_hf_to_gguf.py of llama.cpp)"};
+    if (starts("PK\x03\x04"))
+        return {errc::bad_magic, "a zip archive (a PyTorch checkpoint is one), not GGUF: convert it first (convert_hf_to_gguf.py of llama.cpp)"};
     if (starts("tjgg") || starts("fmgg") || starts("lmgg")) {
         return {errc::bad_magic, "a model in one of GGUF's predecessors: convert it with a llama.cpp of 2023"};
     }

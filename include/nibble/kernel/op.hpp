@@ -36,7 +36,8 @@ struct quantize_checked {
 struct quantize_best {
     /// As quantize, with
     /// @param used  columns that are not padding, 1 .. cols
-    using entry = void (*)(const float* values, std::size_t rows, std::size_t cols, std::size_t used, const float* importance, std::byte* out) noexcept;
+    using entry = void (*)(const float* values, std::size_t rows, std::size_t cols, std::size_t used, const float* importance,
+                           std::byte* out) noexcept;
 };
 
 /// Packed rows to floats.

@@ -115,7 +115,8 @@ NIBBLE_INLINE void keep_run(const std::byte* wide, std::byte* packed) noexcept {
         }
         std::byte* out = packed + g * order::group_bytes;
         keep_plane.template operator()<planes.first.width, 0>(indices, out);
-        if constexpr (planes.second.width != 0) keep_plane.template operator()<planes.second.width, planes.second.lowest>(indices, out + planes.second.at);
+        if constexpr (planes.second.width != 0)
+            keep_plane.template operator()<planes.second.width, planes.second.lowest>(indices, out + planes.second.at);
         for (std::size_t kind = 0; kind < order::kinds; ++kind) {
             std::memcpy(&factors[kind][g * parts * rows], wide + wide_code_bytes + kind * parts * rows * sizeof(float), parts * rows * sizeof(float));
         }
@@ -125,7 +126,8 @@ NIBBLE_INLINE void keep_run(const std::byte* wide, std::byte* packed) noexcept {
             std::int8_t multiples[groups * parts * rows];
             float units[rows];
             const int least = kind == 0 ? order::form.least_multiple : -128, largest = kind == 0 ? order::form.largest_multiple : 127;
-            for (std::size_t r = 0; r < rows; ++r) units[r] = detail::find_multiples(factors[kind] + r, groups * parts, least, largest, multiples + r);
+            for (std::size_t r = 0; r < rows; ++r)
+                units[r] = detail::find_multiples(factors[kind] + r, groups * parts, least, largest, multiples + r);
             std::memcpy(packed + order::unit_at(kind), units, sizeof units);
             std::memcpy(packed + order::factor_at(kind, 0, 0), multiples, sizeof multiples);
         } else {

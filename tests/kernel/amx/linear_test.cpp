@@ -23,8 +23,8 @@ bool can_run() { return nibble::is_supported(nibble::isa::avx512) && __builtin_c
 
 float rounded(float value) { return nibble::bfloat16_to_float(nibble::float_to_bfloat16(value)); }
 
-/// One element of a product, and the same of factors that are rounded to bfloat16 first, which leaves nothing but the rounding of sums, and of weights
-/// so near a tie that their last bit decides.
+/// One element of a product, and the same of factors that are rounded to bfloat16 first, which leaves nothing but the rounding of sums, and of
+/// weights so near a tie that their last bit decides.
 struct product : support::product {
     double of_rounded = 0, small_bound = 0;
 };
@@ -84,19 +84,22 @@ std::vector<float> run_in_pieces(std::size_t rows, std::size_t cols, const std::
 
 template <class F>
 std::vector<float> multiply_rows(const weights<F>& w, const std::vector<float>& x, std::size_t count, const nibble::executor& threads = {}) {
-    return run_in_pieces(w.rows, w.cols, x, count, threads, [&](std::size_t first, std::size_t rows, const std::byte* workspace, float* y, std::size_t stride) {
-        nibble::kernel<nibble::op::linear, F, nibble::isa::amx>::template run_with<model::tiles>(w.view().row(first).data(), rows, w.cols, workspace, count, y,
-                                                                                                stride);
-    });
+    return run_in_pieces(w.rows, w.cols, x, count, threads,
+                         [&](std::size_t first, std::size_t rows, const std::byte* workspace, float* y, std::size_t stride) {
+                             nibble::kernel<nibble::op::linear, F, nibble::isa::amx>::template run_with<model::tiles>(
+                                 w.view().row(first).data(), rows, w.cols, workspace, count, y, stride);
+                         });
 }
 template <class F>
 std::vector<float> multiply_panels(const weights<F>& w, const std::vector<float>& x, std::size_t count, const nibble::executor& threads = {}) {
     const auto panels = nibble::repack(w.view());
     REQUIRE(panels);
-    return run_in_pieces(w.rows, w.cols, x, count, threads, [&](std::size_t first, std::size_t rows, const std::byte* workspace, float* y, std::size_t stride) {
-        const std::byte* from = panels->data() + first / nibble::panel::rows * panels->panel_bytes();
-        nibble::kernel<nibble::op::panel_linear, F, nibble::isa::amx>::template run_with<model::tiles>(from, rows, w.cols, workspace, count, y, stride);
-    });
+    return run_in_pieces(w.rows, w.cols, x, count, threads,
+                         [&](std::size_t first, std::size_t rows, const std::byte* workspace, float* y, std::size_t stride) {
+                             const std::byte* from = panels->data() + first / nibble::panel::rows * panels->panel_bytes();
+                             nibble::kernel<nibble::op::panel_linear, F, nibble::isa::amx>::template run_with<model::tiles>(
+                                 from, rows, w.cols, workspace, count, y, stride);
+                         });
 }
 
 template <class F>
@@ -219,7 +222,8 @@ TEST_CASE("the model of tiles multiplies pairs of bfloat16, flushes what is deno
         for (std::size_t n = 0; n < 16; ++n) {
             double exact = 0;
             for (std::size_t k = 0; k < 32; ++k) {
-                exact += static_cast<double>(nibble::bfloat16_to_float(a[m][k])) * static_cast<double>(nibble::bfloat16_to_float(b[k / 2][2 * n + k % 2]));
+                exact +=
+                    static_cast<double>(nibble::bfloat16_to_float(a[m][k])) * static_cast<double>(nibble::bfloat16_to_float(b[k / 2][2 * n + k % 2]));
             }
             REQUIRE(std::fabs(static_cast<double>(sums[m][n]) - 2 * exact) < 1e-4);
         }

@@ -20,7 +20,8 @@ TEST_CASE("any bits come back, and nothing else is written") {
     std::vector<std::byte> packed(bits.size() * sizeof(float) + 1);
     std::memcpy(packed.data() + 1, bits.data(), bits.size() * sizeof(float));
     std::vector<float> memory(bits.size() + 32);
-    for (const std::size_t count : {std::size_t{1}, std::size_t{7}, std::size_t{1000}, past_caches - 1, past_caches, past_caches + 497, past_caches + most_rest}) {
+    for (const std::size_t count :
+         {std::size_t{1}, std::size_t{7}, std::size_t{1000}, past_caches - 1, past_caches, past_caches + 497, past_caches + most_rest}) {
         support::for_each_level([&](nibble::isa level) {
             for (const std::size_t offset : {1, 2, 15, 16, 17}) {
                 INFO(count << " floats at " << nibble::name_of(level) << ", " << offset << " from the start");

@@ -40,8 +40,8 @@ void check(const operands& o, std::size_t count, const std::byte* weights) {
         for (std::size_t r = o.rows; r < stride; ++r) kept = kept && y[i * stride + r] == -1.0f;
         if (worst <= 1.0 && kept) continue;
         ++failures;
-        std::printf("FAILED: %s, %zu x %zu, float row %zu of %zu: %.2f of the bound%s\n", std::string(F::name).c_str(), o.rows, o.cols, i, count, worst,
-                    kept ? "" : ", writes past the end");
+        std::printf("FAILED: %s, %zu x %zu, float row %zu of %zu: %.2f of the bound%s\n", std::string(F::name).c_str(), o.rows, o.cols, i, count,
+                    worst, kept ? "" : ", writes past the end");
     }
 }
 

@@ -100,7 +100,8 @@ NIBBLE_INLINE offset_fit<N> search_with_offset(const float (&x)[Count][N], const
     best.offset = -select(flat, flat_low, low);
     // No x - low was above high - low, nor further below 0 than 1e5 times that: then no product with `inverse` was beyond 4e6.
     const auto narrowest = high - highest;
-    certain = flat | ((narrowest >= floats::set(1e-36f)) & (high - lowest <= floats::set(1e38f)) & (highest - least <= floats::set(1e5f) * narrowest));
+    certain =
+        flat | ((narrowest >= floats::set(1e-36f)) & (high - lowest <= floats::set(1e38f)) & (highest - least <= floats::set(1e5f) * narrowest));
     return best;
 }
 

@@ -1,4 +1,4 @@
-// Products of many float rows with tiles: strips of weights as bfloat16 (strip.hpp) meet float rows as bfloat16 (activation.hpp), and sums are floats.
+// Products of many float rows with tiles: strips of weights as bfloat16 (strip.hpp) meet float rows as bfloat16 (activation.hpp); sums are floats.
 //
 // 32 weight rows by 32 float rows have their sums in four tiles while a strip passes by; between strips the sums of a block of float rows lie
 // in the L1 cache. No scale is left in the loop.
@@ -76,7 +76,8 @@ NIBBLE_INLINE void store_sums(const tile_sums* sums, std::size_t count, std::siz
 
 /// op::linear's run, for `rows` weight rows that `fill` brings into strips: fill(first row, rows, first run, runs, strip).
 template <class Tiles, class Fill>
-NIBBLE_INLINE void multiply(std::size_t rows, std::size_t cols, const std::byte* workspace, std::size_t count, float* y, std::size_t stride, Fill&& fill) noexcept {
+NIBBLE_INLINE void multiply(std::size_t rows, std::size_t cols, const std::byte* workspace, std::size_t count, float* y, std::size_t stride,
+                            Fill&& fill) noexcept {
     const std::size_t steps = steps_of(cols), tiles = divide_up(count, tile::rows), width = width_for(steps), tile_stride = steps * tile::bytes;
     strip w;
     tile_sums sums[widest];

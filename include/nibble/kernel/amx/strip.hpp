@@ -24,8 +24,9 @@ struct alignas(64) strip {
 template <std::size_t Parts, int Zero>
 NIBBLE_INLINE void to_tiles(const std::byte* codes, std::size_t code_stride, const float* factors, std::size_t factor_stride,
                             std::byte (*tiles)[tile::bytes]) noexcept {
-    const __m512i in_turn = _mm512_add_epi32(_mm512_mullo_epi32(_mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15), _mm512_set1_epi32(0x10001)),
-                                             _mm512_set1_epi32(0x100000));
+    const __m512i in_turn =
+        _mm512_add_epi32(_mm512_mullo_epi32(_mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15), _mm512_set1_epi32(0x10001)),
+                         _mm512_set1_epi32(0x100000));
     for (std::size_t g = 0; g < panel::run / panel::group; ++g, codes += code_stride, factors += factor_stride, ++tiles) {
         __m512 scale[Parts], offset[Parts];
 #pragma GCC unroll 2
@@ -65,7 +66,8 @@ NIBBLE_NOINLINE void fill_from_rows(const std::byte* packed, std::size_t rows, s
         for (std::size_t k = 0; k < runs; ++k) {
             avx512::unpacked_run<factors> run;
             avx512::unpack<F>(packed + from * row_bytes<F>(cols), here, cols, first + k, run);
-            to_tiles<F::parts, avx512::decoder<F>::zero>(run.codes[0], panel::wide_code_bytes, run.factors[0][0], factors * panel::rows, &out.tiles[half][8 * k]);
+            to_tiles<F::parts, avx512::decoder<F>::zero>(run.codes[0], panel::wide_code_bytes, run.factors[0][0], factors * panel::rows,
+                                                         &out.tiles[half][8 * k]);
         }
     }
 }
@@ -84,8 +86,8 @@ NIBBLE_NOINLINE void fill_from_panels(const std::byte* panels, std::size_t rows,
         for (std::size_t k = 0; k < runs; ++k, run += run_bytes) {
             alignas(64) std::byte wide[panel::wide_run_bytes<F>];
             avx512::widen_run<F>(run, wide);
-            to_tiles<F::parts, avx512::decoder<F>::zero>(wide, size, reinterpret_cast<const float*>(wide + panel::wide_code_bytes), size / sizeof(float),
-                                                         &out.tiles[half][8 * k]);
+            to_tiles<F::parts, avx512::decoder<F>::zero>(wide, size, reinterpret_cast<const float*>(wide + panel::wide_code_bytes),
+                                                         size / sizeof(float), &out.tiles[half][8 * k]);
         }
     }
 }

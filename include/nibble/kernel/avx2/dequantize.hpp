@@ -70,7 +70,8 @@ private:
         if constexpr (zero > 0) code = _mm256_sub_epi32(code, _mm256_set1_epi32(zero));
         const __m256 number = _mm256_cvtepi32_ps(code);
         __m256 value;
-        if constexpr (zero < 0) value = _mm256_fmadd_ps(s, number, _mm256_set1_ps(offset[part][Group]));  // one rounding as with two: the product is exact
+        if constexpr (zero < 0)
+            value = _mm256_fmadd_ps(s, number, _mm256_set1_ps(offset[part][Group]));  // one rounding as with two: the product is exact
         else value = _mm256_mul_ps(s, number);
         _mm256_storeu_ps(out + 32 * Group + 8 * Quarter, value);
     }

@@ -18,7 +18,8 @@ NIBBLE_INLINE __m256i add(__m256i a, __m256i b) noexcept {
 /// total += weights * activations for the parts Part of all groups, a lane each.
 /// @param product sums of code * activation
 template <class F, std::size_t Part>
-NIBBLE_INLINE __m256 add_product(__m256 total, __m256i product, const run_scales<F::parts>& weights, const float* scales, const float (*sums)[8]) noexcept {
+NIBBLE_INLINE __m256 add_product(__m256 total, __m256i product, const run_scales<F::parts>& weights, const float* scales,
+                                 const float (*sums)[8]) noexcept {
     const __m256 p = _mm256_cvtepi32_ps(product), step = _mm256_loadu_ps(scales), sum = _mm256_loadu_ps(sums[Part]);
     if constexpr (decoder<F>::zero == 128) return _mm256_fmadd_ps(p, _mm256_mul_ps(weights.scale[Part], step), total);
     if constexpr (is_centered<F>) return _mm256_fmadd_ps(weights.scale[Part], _mm256_fmadd_ps(p, step, sum), total);
@@ -178,7 +179,8 @@ NIBBLE_INLINE float multiply_single(const std::byte* row, std::size_t cols, cons
 #pragma GCC unroll 2
         for (int q = 0; q < 2; ++q) {
             const __m256 first = _mm256_castsi256_ps(pairs[2 * q]), second = _mm256_castsi256_ps(pairs[2 * q + 1]);
-            quads[q] = add<at4>(_mm256_castps_si256(_mm256_shuffle_ps(first, second, 0x88)), _mm256_castps_si256(_mm256_shuffle_ps(first, second, 0xDD)));
+            quads[q] =
+                add<at4>(_mm256_castps_si256(_mm256_shuffle_ps(first, second, 0x88)), _mm256_castps_si256(_mm256_shuffle_ps(first, second, 0xDD)));
             if constexpr (at4 == 16 && (at8 == 32 || F::parts == 2)) quads[q] = widen(quads[q]);
         }
         const run_scales<F::parts> scales = decoder<F>::scales(run);
@@ -249,7 +251,8 @@ NIBBLE_INLINE void multiply_octets(const std::byte* row, std::size_t cols, const
 }
 
 template <class F, int Cols>
-inline void multiply_rows(const std::byte* packed, std::size_t rows, std::size_t cols, const std::byte* workspace, float* y, std::size_t stride) noexcept {
+inline void multiply_rows(const std::byte* packed, std::size_t rows, std::size_t cols, const std::byte* workspace, float* y,
+                          std::size_t stride) noexcept {
     for (std::size_t r = 0; r < rows; ++r) {
         const std::byte* row = packed + r * row_bytes<F>(cols);
         if constexpr (shares_octets<F>) multiply_octets<F, Cols>(row, cols, workspace, y + r, stride);

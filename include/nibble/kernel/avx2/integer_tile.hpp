@@ -127,7 +127,8 @@ NIBBLE_INLINE void add_scaled(float* sums, __m256i total, const integer_panel<F>
 
 /// Adds the product of `runs` runs of a panel with a tile of float rows.
 template <class F, int Width>
-NIBBLE_NOINLINE void multiply_tile(const integer_panel<F>* weights, const integer_tile<F, Width>* x, std::size_t runs, tile_sums<Width>& sums) noexcept {
+NIBBLE_NOINLINE void multiply_tile(const integer_panel<F>* weights, const integer_tile<F, Width>* x, std::size_t runs,
+                                   tile_sums<Width>& sums) noexcept {
     for (std::size_t r = 0; r < runs; ++r, ++weights, ++x) {
         const auto some = [&]<int First, int Count, int Length>() NIBBLE_LAMBDA_INLINE {
             tile_registers<Count> total;
@@ -191,7 +192,8 @@ NIBBLE_INLINE void fill_half(const std::byte* const (&runs)[8], std::size_t rows
 #pragma GCC unroll 2
         for (int part = 0; part < parts; ++part) {
             _mm256_store_si256(reinterpret_cast<__m256i*>(scales[part][r]), multiples_of(found.scale[part], units.scale));
-            if constexpr (has_offsets) _mm256_store_si256(reinterpret_cast<__m256i*>(offsets[part][r]), multiples_of(found.offset[part], units.offset));
+            if constexpr (has_offsets)
+                _mm256_store_si256(reinterpret_cast<__m256i*>(offsets[part][r]), multiples_of(found.offset[part], units.offset));
         }
         out.scales[half][r] = r < rows ? units.scale : 0.0f;
         out.offsets[half][r] = r < rows ? units.offset : 0.0f;
@@ -211,12 +213,15 @@ NIBBLE_INLINE void fill_half(const std::byte* const (&runs)[8], std::size_t rows
         }
 #pragma GCC unroll 8
         for (int i = 0; i < 4 * parts; ++i) {
-            store(out.sub_offsets[i][half], parts == 2 ? two_words(groups[0][i], groups[parts - 1][i]) : two_words(groups[0][2 * i % 8], groups[0][(2 * i + 1) % 8]));
+            store(out.sub_offsets[i][half],
+                  parts == 2 ? two_words(groups[0][i], groups[parts - 1][i]) : two_words(groups[0][2 * i % 8], groups[0][(2 * i + 1) % 8]));
         }
     }
     for_each_group([&]<int Group>() NIBBLE_LAMBDA_INLINE {
         transpose_to([&](std::size_t r) NIBBLE_LAMBDA_INLINE { return decoder<F>::template codes<Group>(runs[r]); },
-                     [&](std::size_t k, __m256i v) NIBBLE_LAMBDA_INLINE { _mm256_store_si256(reinterpret_cast<__m256i*>(out.codes[Group][k][half]), v); });
+                     [&](std::size_t k, __m256i v) NIBBLE_LAMBDA_INLINE {
+                         _mm256_store_si256(reinterpret_cast<__m256i*>(out.codes[Group][k][half]), v);
+                     });
     });
 }
 

@@ -16,7 +16,8 @@ inline constexpr std::size_t larger_than_caches = std::size_t{32} << 20;
 class line_stream {
 public:
     /// Goes on behind a run that ends at `end` and was stored as usual; what it left of a line is stored once more.
-    NIBBLE_INLINE explicit line_stream(float* end) noexcept : pending_(reinterpret_cast<std::uintptr_t>(end) % line / sizeof(float)), out_(end - pending_) {
+    NIBBLE_INLINE explicit line_stream(float* end) noexcept
+        : pending_(reinterpret_cast<std::uintptr_t>(end) % line / sizeof(float)), out_(end - pending_) {
         __builtin_memcpy(staged_, out_, pending_ * sizeof(float));
     }
     NIBBLE_INLINE float* room() noexcept { return staged_ + pending_; }
@@ -34,7 +35,8 @@ public:
 
 private:
     static constexpr std::size_t line = 64, line_size = line / sizeof(float);
-    alignas(2048) float staged_[run_size + line_size] = {};  // in one page: a store across pages, among stores past the caches, takes hundreds of cycles
+    // In one page: a store across pages, among stores past the caches, takes hundreds of cycles.
+    alignas(2048) float staged_[run_size + line_size] = {};
     std::size_t pending_;  // floats of a line that is not complete yet, at the start of staged_
     float* out_;           // where that line begins
 };

@@ -32,7 +32,8 @@ NIBBLE_INLINE __m256i panel_codes(const std::byte* group) noexcept {
     const auto less = [](__m256i v) NIBBLE_LAMBDA_INLINE { return Less == 0 ? v : _mm256_xor_si256(v, _mm256_set1_epi8(-128)); };
     constexpr panel::plane_pair planes = panel::planes_of(panel::index_bits<F>);
     __m256i v = plane_bits<planes.first.width, 0, K>(group);
-    if constexpr (planes.second.width != 0) v = _mm256_or_si256(v, plane_bits<planes.second.width, planes.second.lowest, K>(group + planes.second.at));
+    if constexpr (planes.second.width != 0)
+        v = _mm256_or_si256(v, plane_bits<planes.second.width, planes.second.lowest, K>(group + planes.second.at));
     if constexpr (panels_of<F>.code_count == 0) return less(v);
     const __m128i table = _mm_loadu_si128(reinterpret_cast<const __m128i*>(panels_of<F>.codes.data()));
     return _mm256_shuffle_epi8(less(_mm256_broadcastsi128_si256(table)), v);
@@ -73,7 +74,8 @@ NIBBLE_INLINE __m256 panel_factors(const std::byte* run, std::size_t kind, std::
 /// What the factors of a run are to be multiplied with.
 template <class F>
 NIBBLE_INLINE __m256 panel_units(const std::byte* run, std::size_t kind, std::size_t half) noexcept {
-    if constexpr (panel::order<F>::has_units) return _mm256_loadu_ps(reinterpret_cast<const float*>(run + panel::order<F>::unit_at(kind) + 32 * half));
+    if constexpr (panel::order<F>::has_units)
+        return _mm256_loadu_ps(reinterpret_cast<const float*>(run + panel::order<F>::unit_at(kind) + 32 * half));
     else return _mm256_set1_ps(1.0f);
 }
 

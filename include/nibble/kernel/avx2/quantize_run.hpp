@@ -128,7 +128,8 @@ NIBBLE_INLINE void quantize_run(const float* x, int zero, activation_run<Code, P
         }
     }
 #pragma GCC unroll 2
-    for (std::size_t part = 0; part < Parts; ++part) _mm256_storeu_ps(out.sums[part], _mm256_mul_ps(per_code, _mm256_cvtepi32_ps(total_across(total[part]))));
+    for (std::size_t part = 0; part < Parts; ++part)
+        _mm256_storeu_ps(out.sums[part], _mm256_mul_ps(per_code, _mm256_cvtepi32_ps(total_across(total[part]))));
 }
 
 }  // namespace avx2

@@ -160,7 +160,8 @@ struct kernel<op::quantize_checked, F, isa::avx2> {
             if (is_rare(scales)) internal::encode_one_by_one<F>(values, together, blocks);
             else avx2::encode_ternary<F>(values, scales, blocks);
         }
-        return avx2::encode_rest<F>(values, count % 256 / F::block_size, _mm256_zextsi128_si256(most), bit_cast<std::uint32_t>(F::safe_magnitude), blocks);
+        return avx2::encode_rest<F>(values, count % 256 / F::block_size, _mm256_zextsi128_si256(most), bit_cast<std::uint32_t>(F::safe_magnitude),
+                                    blocks);
     }
     static constexpr op::quantize_checked::entry entry = &run;
 

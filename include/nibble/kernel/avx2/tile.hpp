@@ -98,7 +98,8 @@ NIBBLE_INLINE void multiply_in_words(const std::byte* weights, const std::int8_t
 
 /// total = products of Steps times four columns in 32 bits, of which only Fit fit in 16 bits together.
 template <int Steps, int Fit, int Width>
-NIBBLE_INLINE void multiply_in_doubles(const std::byte* weights, const std::int8_t (*codes)[32], std::size_t first, tile_registers<Width>& total) noexcept {
+NIBBLE_INLINE void multiply_in_doubles(const std::byte* weights, const std::int8_t (*codes)[32], std::size_t first,
+                                       tile_registers<Width>& total) noexcept {
 #pragma GCC unroll 8
     for (std::size_t k = first; k < first + Steps; k += Fit) {
 #pragma GCC unroll 2
@@ -109,7 +110,8 @@ NIBBLE_INLINE void multiply_in_doubles(const std::byte* weights, const std::int8
 #pragma GCC unroll 6
             for (int c = 0; c < Width; ++c) {
                 __m256i some_i16x16 = _mm256_maddubs_epi16(w[0], broadcast_codes(codes[c] + 4 * k));
-                if constexpr (Fit == 2) some_i16x16 = _mm256_add_epi16(some_i16x16, _mm256_maddubs_epi16(w[1], broadcast_codes(codes[c] + 4 * k + 4)));
+                if constexpr (Fit == 2)
+                    some_i16x16 = _mm256_add_epi16(some_i16x16, _mm256_maddubs_epi16(w[1], broadcast_codes(codes[c] + 4 * k + 4)));
                 const __m256i some_i32x8 = _mm256_madd_epi16(some_i16x16, _mm256_set1_epi16(1));
                 total[c][h] = k == first ? some_i32x8 : _mm256_add_epi32(total[c][h], some_i32x8);
                 pin(total[c][h]);
@@ -121,7 +123,8 @@ NIBBLE_INLINE void multiply_in_doubles(const std::byte* weights, const std::int8
 /// total = products of int16 levels, Steps times two columns.
 /// @tparam More  they are added to what `total` has
 template <int Steps, int Width, bool More = false>
-NIBBLE_INLINE void multiply_levels(const std::byte* weights, const std::int16_t (*codes)[32], std::size_t first, tile_registers<Width>& total) noexcept {
+NIBBLE_INLINE void multiply_levels(const std::byte* weights, const std::int16_t (*codes)[32], std::size_t first,
+                                   tile_registers<Width>& total) noexcept {
 #pragma GCC unroll 16
     for (std::size_t k = 0; k < Steps; ++k) {
         const __m256i w[2] = {load_codes(weights + 64 * (first + k)), load_codes(weights + 64 * (first + k) + 32)};
@@ -140,7 +143,8 @@ NIBBLE_INLINE void multiply_levels(const std::byte* weights, const std::int16_t 
 
 /// The integer sums of one part of a group.
 template <class F, int Width>
-NIBBLE_INLINE void multiply_part(const std::byte* weights, const activation_tile<F, Width>& x, std::size_t part, tile_registers<Width>& total) noexcept {
+NIBBLE_INLINE void multiply_part(const std::byte* weights, const activation_tile<F, Width>& x, std::size_t part,
+                                 tile_registers<Width>& total) noexcept {
     constexpr int steps = 8 / static_cast<int>(F::parts), fit = fit_in_words(F::code_bits);
     if constexpr (needs_words<F>) {
         multiply_levels<2 * steps, Width>(weights, x.codes, part * 2 * steps, total);
@@ -179,7 +183,8 @@ NIBBLE_INLINE void multiply_part(const std::byte* weights, const activation_tile
 
 /// Adds the product of `groups` groups of scaled levels with a tile of float rows: sums stay in registers for a run.
 template <class F, int Width>
-NIBBLE_NOINLINE void multiply_scaled(const std::byte* weights, const activation_tile<F, Width>* x, std::size_t groups, tile_sums<Width>& sums) noexcept {
+NIBBLE_NOINLINE void multiply_scaled(const std::byte* weights, const activation_tile<F, Width>* x, std::size_t groups,
+                                     tile_sums<Width>& sums) noexcept {
     for (std::size_t r = 0; r < groups; r += 8) {
         tile_registers<Width> total;
 #pragma GCC unroll 6
@@ -203,7 +208,8 @@ NIBBLE_NOINLINE void multiply_scaled(const std::byte* weights, const activation_
 
 /// Adds the product of `groups` groups of a panel, as tiles read them, with a tile of float rows.
 template <class F, int Width>
-NIBBLE_NOINLINE void multiply_tile(const std::byte* weights, const activation_tile<F, Width>* x, std::size_t groups, tile_sums<Width>& sums) noexcept {
+NIBBLE_NOINLINE void multiply_tile(const std::byte* weights, const activation_tile<F, Width>* x, std::size_t groups,
+                                   tile_sums<Width>& sums) noexcept {
     for (std::size_t g = 0; g < groups; ++g, weights += tile_group_bytes<F>, ++x) {
 #pragma GCC unroll 1
         for (std::size_t part = 0; part < F::parts; ++part) {

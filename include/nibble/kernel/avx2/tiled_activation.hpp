@@ -103,7 +103,7 @@ struct integer_tile {
     }
 };
 
-/// Rows in tiles of six, the padding of a last one included; the others are in tiles of four. No more than one row is padding, of three rows and more.
+/// Rows in tiles of six, the padding of a last one included; the others are in tiles of four. Of three rows and more no more than one is padding.
 NIBBLE_INLINE constexpr std::size_t rows_in_wide_tiles(std::size_t count) noexcept {
     const std::size_t even = count + count % 2, rest = even % wide_tile;
     return rest == 0 ? even : even < wide_tile ? 0 : even - rest - (rest == 2 ? wide_tile : 0);
@@ -113,7 +113,9 @@ NIBBLE_INLINE constexpr std::size_t narrow_tiles(std::size_t count) noexcept {
     return wide >= count ? 0 : divide_up(count - wide, narrow_tile);
 }
 NIBBLE_INLINE constexpr std::size_t tiles_of(std::size_t count) noexcept { return rows_in_wide_tiles(count) / wide_tile + narrow_tiles(count); }
-NIBBLE_INLINE constexpr std::size_t rows_in_tiles(std::size_t count) noexcept { return rows_in_wide_tiles(count) + narrow_tiles(count) * narrow_tile; }
+NIBBLE_INLINE constexpr std::size_t rows_in_tiles(std::size_t count) noexcept {
+    return rows_in_wide_tiles(count) + narrow_tiles(count) * narrow_tile;
+}
 
 /// Bytes of one float row.
 template <class F>

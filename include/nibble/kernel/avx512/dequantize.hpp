@@ -67,7 +67,8 @@ private:
         if constexpr (zero > 0) code = _mm512_sub_epi32(code, _mm512_set1_epi32(zero));
         const __m512 s = _mm512_set1_ps(scale[part][Group]), number = _mm512_cvtepi32_ps(code);
         __m512 value;
-        if constexpr (zero < 0) value = _mm512_fmadd_ps(s, number, _mm512_set1_ps(offset[part][Group]));  // one rounding as with two: the product is exact
+        if constexpr (zero < 0)
+            value = _mm512_fmadd_ps(s, number, _mm512_set1_ps(offset[part][Group]));  // one rounding as with two: the product is exact
         else value = _mm512_mul_ps(s, number);
         _mm512_storeu_ps(out + 32 * Group + 16 * Half, value);
     }

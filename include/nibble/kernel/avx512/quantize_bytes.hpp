@@ -31,8 +31,8 @@ private:
         const __m512i magnitude = _mm512_set1_epi32(0x7FFFFFFF), below_half = _mm512_set1_epi32(0x3EFFFFFF);
         const avx2::eight_scales scales(scale);
         // The lowest byte of each of 32 codes.
-        const __m512i bytes = _mm512_castsi256_si512(_mm256_setr_epi8(0, 4, 8, 12, 16, 20, 24, 28, 32, 36, 40, 44, 48, 52, 56, 60, 64, 68, 72, 76, 80, 84, 88, 92,
-                                                                      96, 100, 104, 108, 112, 116, 120, 124));
+        const __m512i bytes = _mm512_castsi256_si512(_mm256_setr_epi8(0, 4, 8, 12, 16, 20, 24, 28, 32, 36, 40, 44, 48, 52, 56, 60, 64, 68, 72, 76, 80,
+                                                                      84, 88, 92, 96, 100, 104, 108, 112, 116, 120, 124));
         [[maybe_unused]] __m256i totals[8];
 #pragma GCC unroll 8
         for (int b = 0; b < 8; ++b) {

@@ -10,7 +10,8 @@ NIBBLE_TARGET_BEGIN_AVX512
 NIBBLE_BASELINE_BEGIN
 namespace avx512 {
 
-/// A run of sixteen rows: where codes and factors (scales, then offsets) of its first group are, in wide form (kernel/panel.hpp), and how far apart groups are.
+/// A run of sixteen rows in wide form (kernel/panel.hpp): where codes and factors (scales, then offsets) of its first group are, and how far apart
+/// groups are.
 struct run_at_hand {
     const std::byte* codes;
     std::size_t code_stride;
@@ -101,7 +102,8 @@ NIBBLE_INLINE void for_each_tile(block x, float (*sums)[panel::rows], auto&& mul
 /// Adds the products of a run of sixteen rows with all float rows of a wide block to `sums`.
 template <class F>
 NIBBLE_NOINLINE void multiply_tiles(run_at_hand weights, const block& x, float (*sums)[panel::rows]) noexcept {
-    for_each_tile(x, sums, [&]<int Count>(const block& tile, float (*to)[panel::rows]) NIBBLE_LAMBDA_INLINE { multiply_tile<F, Count>(weights, tile, to); });
+    for_each_tile(x, sums,
+                  [&]<int Count>(const block& tile, float (*to)[panel::rows]) NIBBLE_LAMBDA_INLINE { multiply_tile<F, Count>(weights, tile, to); });
 }
 
 }  // namespace avx512

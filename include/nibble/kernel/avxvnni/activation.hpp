@@ -54,7 +54,9 @@ struct activation {
     }
 
     /// The same in tiles, whatever the count.
-    static std::size_t workspace_in_tiles(std::size_t count, std::size_t cols) noexcept { return avx2::rows_in_tiles(count) * tiled_bytes<parts>(cols); }
+    static std::size_t workspace_in_tiles(std::size_t count, std::size_t cols) noexcept {
+        return avx2::rows_in_tiles(count) * tiled_bytes<parts>(cols);
+    }
     static void prepare_in_tiles(const float* x, std::size_t first, std::size_t last, std::size_t count, std::size_t cols, std::byte* out) noexcept {
         // The rows that complete the last tile belong to the last range.
         const std::size_t wide = avx2::rows_in_wide_tiles(count), end = last < count ? last : avx2::rows_in_tiles(count);

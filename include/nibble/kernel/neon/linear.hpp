@@ -86,7 +86,8 @@ NIBBLE_INLINE int32x4_t multiply_codes(int8x16_t codes, int8x16_t activations) n
 
 /// Cols float rows by one packed row.
 template <class F, std::size_t Cols>
-inline void multiply_row(const std::byte* row, std::size_t cols, const std::byte* workspace, std::size_t first, float* y, std::size_t stride) noexcept {
+inline void multiply_row(const std::byte* row, std::size_t cols, const std::byte* workspace, std::size_t first, float* y,
+                         std::size_t stride) noexcept {
     constexpr std::size_t parts = F::parts;
     activation<parts> x[Cols];
     float32x4_t sum_f32x4[Cols];
@@ -106,7 +107,8 @@ inline void multiply_row(const std::byte* row, std::size_t cols, const std::byte
             for (std::size_t c = 0; c < Cols; ++c) {
                 const std::size_t at = 8 * i + g;
                 const std::int8_t* activations = x[c].codes + 32 * at;
-                const int32x4_t first_half = multiply_codes(low, vld1q_s8(activations)), second_half = multiply_codes(high, vld1q_s8(activations + 16));
+                const int32x4_t first_half = multiply_codes(low, vld1q_s8(activations)),
+                                second_half = multiply_codes(high, vld1q_s8(activations + 16));
                 const float step = x[c].scales[at];
                 if constexpr (parts == 1) {
                     sum_f32x4[c] = vfmaq_n_f32(sum_f32x4[c], vcvtq_f32_s32(vaddq_s32(first_half, second_half)), scale[g] * step);

@@ -34,7 +34,8 @@ struct kernel<op::dot, F, isa::reference> {
 
 private:
     /// One group of 32: for each of its parts, sum of w * x = scale * (sum of code * code) + offset * (sum of codes of x), times the scale of x.
-    static double group(const typename F::block& w, std::size_t w_group, const typename companion::block& x, std::size_t x_group, std::size_t used) noexcept {
+    static double group(const typename F::block& w, std::size_t w_group, const typename companion::block& x, std::size_t x_group,
+                        std::size_t used) noexcept {
         constexpr std::size_t length = 32 / F::parts;
         std::uint8_t codes[32];
         std::int8_t x_codes[32];

@@ -18,7 +18,8 @@ struct kernel<op::fill_panel, F, isa::reference> {
                 for (std::size_t g = 0; g < panel::groups; ++g) {
                     const std::size_t block = (c + g * panel::group) / F::block_size;
                     if (block >= divide_up(cols, F::block_size)) break;
-                    fill_group(packed, rows, cols, block, (c + g * panel::group) % F::block_size / panel::group, wide + g * panel::wide_group_bytes(F::parts));
+                    fill_group(packed, rows, cols, block, (c + g * panel::group) % F::block_size / panel::group,
+                               wide + g * panel::wide_group_bytes(F::parts));
                 }
                 panel::keep_run<F>(wide, out);
             }

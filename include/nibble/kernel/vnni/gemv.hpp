@@ -10,7 +10,8 @@ namespace NIBBLE_LEVEL {
 
 /// Products of a run and Cols runs of activations, all in strips: for part Part of each group, in its lane.
 template <std::size_t Parts, int Part, int Cols>
-NIBBLE_INLINE void multiply_strips(const __m256i (&v)[8], const activation_run<Parts>* const (&x)[Cols], std::size_t i, __m256i (&product)[Cols]) noexcept {
+NIBBLE_INLINE void multiply_strips(const __m256i (&v)[8], const activation_run<Parts>* const (&x)[Cols], std::size_t i,
+                                   __m256i (&product)[Cols]) noexcept {
     constexpr int count = 4 / static_cast<int>(Parts);
     __m256i sum[2][Cols];  // of even and of odd groups
 #pragma GCC unroll 4
@@ -47,7 +48,8 @@ NIBBLE_INLINE void multiply_row(const std::byte* row, std::size_t cols, const st
         const std::byte* run = avx2::run_at<F>(row, i, cols, padded);
         if constexpr (Cols > 1) {  // one float row alone is fetched better by the core itself: see avx2/gemv.hpp
 #pragma GCC unroll 8
-            for (std::size_t line = 0; line < avx2::run_bytes<F>; line += 64) _mm_prefetch(reinterpret_cast<const char*>(run) + 2048 + line, _MM_HINT_T0);
+            for (std::size_t line = 0; line < avx2::run_bytes<F>; line += 64)
+                _mm_prefetch(reinterpret_cast<const char*>(run) + 2048 + line, _MM_HINT_T0);
         }
         const auto scales = decoder<F>::scales(run);
         __m256i v[8];

@@ -94,7 +94,9 @@ struct layout_decoder<F, layout::nibble_levels_with_exponent<Levels>> {
 
     NIBBLE_INLINE static run_scales<1> scales(const std::byte* run) noexcept {
         // Gathered in a general register, as in load_halves.
-        const auto exponent = [run](std::size_t g) NIBBLE_LAMBDA_INLINE { return static_cast<std::uint64_t>(run[g * sizeof(typename F::block)]) << 8 * g; };
+        const auto exponent = [run](std::size_t g) NIBBLE_LAMBDA_INLINE {
+            return static_cast<std::uint64_t>(run[g * sizeof(typename F::block)]) << 8 * g;
+        };
         const std::uint64_t low = exponent(0) | exponent(1) | exponent(2) | exponent(3), high = exponent(4) | exponent(5) | exponent(6) | exponent(7);
         __m256i e = _mm256_cvtepu8_epi32(_mm_cvtsi64_si128(static_cast<long long>(low | high)));
         pin(e);

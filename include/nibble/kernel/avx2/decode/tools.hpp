@@ -101,7 +101,9 @@ NIBBLE_INLINE __m256i stacked(const std::byte* from) noexcept {
 template <int Group, int To>
 NIBBLE_INLINE __m256i stacked_bit(const std::byte* from) noexcept {
     const __m256i bytes = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(from));
-    const __m256i moved = Group < To ? _mm256_slli_epi16(bytes, Group < To ? To - Group : 0) : Group > To ? _mm256_srli_epi16(bytes, Group > To ? Group - To : 0) : bytes;
+    const __m256i moved = Group < To   ? _mm256_slli_epi16(bytes, Group < To ? To - Group : 0)
+                          : Group > To ? _mm256_srli_epi16(bytes, Group > To ? Group - To : 0)
+                                       : bytes;
     return _mm256_and_si256(moved, _mm256_set1_epi8(1 << To));
 }
 
