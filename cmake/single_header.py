@@ -1,9 +1,8 @@
 #!/usr/bin/env python3
-"""Makes one header of many: python3 cmake/single_header.py [--files] [--forward DIR] [-o nibble.hpp]
+"""Makes one header of many: python3 cmake/single_header.py [--files] [-o nibble.hpp]
 
 Without options it prints what <nibble/nibble.hpp> includes, the library without files; with --files also the readers and writers of
-GGUF and safetensors, the thread pool and the bridge to Eigen. --forward DIR also writes, for every header of the library, a file of the
-same name below DIR that includes the single header instead: programs, our tests for example, compile against it unchanged.
+GGUF and safetensors, the thread pool and the bridge to Eigen. Compilers see the same in either, token by token (tests/packaging/doors.sh).
 """
 import argparse
 import pathlib
@@ -47,7 +46,6 @@ class Amalgamation:
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--files", action="store_true", help="with GGUF, safetensors, thread pool and the bridge to Eigen")
-    parser.add_argument("--forward", metavar="DIR", help="also write forwarding headers of all names below DIR")
     parser.add_argument("-o", "--output", metavar="FILE", help="default: standard output")
     options = parser.parse_args()
 
@@ -67,13 +65,6 @@ def main():
         pathlib.Path(options.output).write_text(text, encoding="utf-8")
     else:
         sys.stdout.write(text)
-
-    if options.forward:
-        folder = pathlib.Path(options.forward)
-        for name in names:
-            (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            (folder / name).write_text('#pragma once\n#include "nibble_single.hpp"\n', encoding="utf-8")
-        (folder / "nibble_single.hpp").write_text(text, encoding="utf-8")
 
 
 if __name__ == "__main__":

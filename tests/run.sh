@@ -1,9 +1,9 @@
 #!/bin/sh
 # Builds and tests nibble on this machine: what CI runs, and what a laptop runs. Works from any directory.
 #   sh tests/run.sh [--quick]
-# Passes: g++ (all tests); g++ with the library as one header (every C++ test but those of the tool); clang++-14 and clang++-19 (tests
-# that compilers can break: labels bytes, smoke and cpu); AArch64 in an emulator (the same tests); sanitizers (file, gguf, safetensors, algo:
-# every format at every level). --quick: g++ only. A pass whose compiler is missing is skipped, aloud.
+# Passes: g++ (all tests); clang++-14 and clang++-19 (tests that compilers can break: labels bytes, smoke and cpu); AArch64 in an emulator (the
+# same tests); sanitizers (file, gguf, safetensors, algo: every format at every level). --quick: g++ only. A pass whose compiler is missing is
+# skipped, aloud.
 # On Debian and Ubuntu missing packages are installed. The last line sums up all passes: "N passed, N failed, N skipped".
 # Environment: NIBBLE_JOBS (parallel jobs), NIBBLE_BUILD_DIR (default: build/ci in the repository).
 set -u
@@ -150,13 +150,6 @@ pass() {
 pass gcc "" -DCMAKE_CXX_COMPILER=g++
 
 if [ -z "$quick" ]; then
-    if have python3; then
-        pass single-header "algo base bytes cpu file format gguf kernel safetensors smoke threads" -DCMAKE_CXX_COMPILER=g++ \
-            -DNIBBLE_TEST_SINGLE_HEADER=ON -DNIBBLE_BUILD_EXAMPLES=OFF -DNIBBLE_TEST_FLAG_SETS=-O0
-    else
-        skip "no python3: the pass with the single header is left out"
-    fi
-
     for version in 14 19; do
         if have clang++-$version; then
             pass clang-$version "bytes smoke cpu" -DCMAKE_CXX_COMPILER=clang++-$version -DNIBBLE_BUILD_EXAMPLES=OFF

@@ -5,7 +5,7 @@
 #   hostile         a long list of warnings as errors, C++20 and C++23, no exceptions, no RTTI, no assertions
 #   unity           both units in one
 #   libcxx          Clang with libc++
-#   single_header   the amalgamated header, alone in two units, and with files
+#   single_header   the amalgamated header, alone in two units, and with files; compilers see in it what they see in the headers
 #   cuda            nvcc's host compiler (compiled; run where it links)
 #   wasm            Emscripten, run by node
 #   mingw           GCC for Windows, run by wine
@@ -75,6 +75,19 @@ case $door in
         printf '#include <nibble/nibble.hpp>\nint main() { return nibble::gguf::reader::open({}) ? 1 : 0; }\n' >reads.cpp
         compile "$compiler" -std=c++20 -Ifiles/include -isystem "$eigen" reads.cpp -o reads
         ./reads
+        # After preprocessing it is the same token by token, so that no other test has to run with it.
+        echo '#include <nibble/nibble.hpp>' >core.cpp
+        (cd "$root/include" && find nibble -name '*.hpp' | grep -v -e /kernel/ -e /atomic_file_ | LC_ALL=C sort | sed 's/.*/#include <&>/') | cat core.cpp - >files.cpp
+        tokens() { "$@" -std=c++20 -x c++ -E -P -isystem "$eigen" - | tr -s ' \t\n' '\n'; }
+        for other in "$compiler" g++ clang++-14 clang++-19 aarch64-linux-gnu-g++; do
+            command -v "$other" >/dev/null || continue
+            for which in core files; do
+                tokens "$other" "-I$root/include" <$which.cpp >tokens.headers
+                tokens "$other" "-I$which/include" <core.cpp >tokens.single
+                [ "$(wc -l <tokens.headers)" -gt 100000 ] || fail "$other sees nothing in $which.cpp"
+                cmp tokens.headers tokens.single || fail "$other sees something else in the single header ($which)"
+            done
+        done
         ;;
     cuda)
         nvcc=$(command -v nvcc || echo /usr/local/cuda/bin/nvcc)
