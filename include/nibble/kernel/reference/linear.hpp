@@ -16,16 +16,18 @@ namespace internal {
 /// baseline's own. That holds for whole vectors only: single elements and reductions go through functions of float or of the least packet.
 struct contiguous : Eigen::Stride<0, 0> {};
 
-NIBBLE_INLINE float dot(const float* a, const float* b, std::size_t count) noexcept {
+/// A template, so that only who multiplies compiles what Eigen makes of it.
+template <class Float>
+NIBBLE_INLINE Float dot(const Float* a, const Float* b, std::size_t count) noexcept {
     constexpr std::size_t width = 16;
-    using floats = Eigen::Array<float, width, 1>;
+    using floats = Eigen::Array<Float, width, 1>;
     using factor = Eigen::Map<const floats, Eigen::Unaligned, contiguous>;
-    alignas(64) float sums[width] = {};
+    alignas(64) Float sums[width] = {};
     std::size_t i = 0;
     for (; i + width <= count; i += width) Eigen::Map<floats, Eigen::Aligned64, contiguous>(sums) += factor(a + i) * factor(b + i);
-    float sum = 0.0f;
+    Float sum{};
     for (; i < count; ++i) sum += a[i] * b[i];
-    for (const float some : sums) sum += some;
+    for (const Float some : sums) sum += some;
     return sum;
 }
 inline std::size_t reference_workspace(std::size_t count, std::size_t cols) noexcept { return count * cols * sizeof(float); }
