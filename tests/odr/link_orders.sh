@@ -38,7 +38,7 @@ fail() {
 
 # Functions that the linker may take from either unit, and whose richer copy holds instructions that the poorer unit's CPU may lack: each is a
 # crash in some link order, called in this test or not.
-avx='\tv[a-z0-9]+ .*%[xyz]mm'
+avx='[ \t]v[a-z0-9]+ .*%[xyz]mm'
 avx512='%zmm|%[xy]mm(1[6-9]|2[0-9]|3[01])|%k[0-7]'
 weak() { nm "$1" | awk '$(NF - 1) == "W" || $(NF - 1) == "V" { print $NF }' | sort -u; }
 compare() { # FOLDER POORER RICHER PATTERN
@@ -53,7 +53,7 @@ compare() { # FOLDER POORER RICHER PATTERN
         fail "$1: the units $2 and $3 share $(wc -l <"$work/poisoned") function(s) of which the latter has code that the former must not run:"
         head -20 "$work/poisoned"
     fi
-    echo "$3 shares $(wc -l <"$work/shared") weak symbols with $2"
+    echo "$1: $3 shares $(wc -l <"$work/shared") weak symbols with $2"
 }
 if command -v objdump >/dev/null && command -v nm >/dev/null; then
     for folder in "$work" "$work/unoptimised"; do
