@@ -26,6 +26,8 @@ class ggml {
 public:
     using to_floats = void (*)(const void* packed, float* values, std::int64_t count);
     using from_floats = void (*)(const float* values, void* packed, std::int64_t count);
+    /// Of rows; strides are for several of them.
+    using dot_product = void (*)(int count, float* product, std::size_t, const void* w, std::size_t, const void* x, std::size_t, int rows);
 
     ggml() = default;
     explicit ggml(const std::string& cpu) {
@@ -73,6 +75,11 @@ public:
     }
     /// The encoder of the CPU library: what products use for their activations.
     from_floats fast_encoder(std::uint32_t type) const { return reinterpret_cast<from_floats>(cpu_traits(type)[0]); }
+    /// The dot product of a type with rows of another one; null if there is none.
+    dot_product dot(std::uint32_t type, std::uint32_t other) const {
+        const std::uintptr_t* known = cpu_traits(type);
+        return static_cast<std::uint32_t>(known[2]) == other ? reinterpret_cast<dot_product>(known[1]) : nullptr;
+    }
     bool multiplies(std::uint32_t type) const { return cpu_traits(type)[1] != 0; }
 
     /// An exported function of either library; null if there is none.

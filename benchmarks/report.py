@@ -27,6 +27,8 @@ TITLES = {
     "dram columns:1": ("Products from DRAM, 1 column", "Gmac/s"),
     "dram columns:4": ("Products from DRAM, 4 columns", "Gmac/s"),
     "dram columns:16": ("Products from DRAM, 16 columns", "Gmac/s"),
+    "dot length:128": ("Dot products, packed rows of 128", "Gmac/s"),
+    "dot length:4096": ("Dot products, packed rows of 4096", "Gmac/s"),
     "activation rows:1": ("Activation quantization, one row of 4096", "GB of floats a second"),
     "activation rows:512": ("Activation quantization, 512 rows of 4096", "GB of floats a second"),
     "convert": ("Conversions", "GB of f32 a second"),
@@ -53,7 +55,7 @@ def load(directory):
             operation, name = parts[0], parts[1]
             if operation == "product":
                 operation = ("dram " if dram else "") + parts[2]
-            elif operation in ("activation", "threads"):
+            elif operation in ("activation", "dot", "threads"):
                 operation += " " + parts[2]
             elif operation == "limits":
                 name = " ".join(parts[1:])

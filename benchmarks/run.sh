@@ -15,7 +15,7 @@ set -u
 root=$(cd "$(dirname "$0")/.." && pwd) || exit 1
 build=${NIBBLE_BUILD_DIR:-$root/build/benchmarks}
 levels=${NIBBLE_LEVELS:-avx2 avxvnni avx512 amx}
-operations=${NIBBLE_OPERATIONS:-limits quantize dequantize product activation convert threads}
+operations=${NIBBLE_OPERATIONS:-limits quantize dequantize product dot activation convert threads}
 filter='' quick='' dram='' write=''
 for argument in "$@"; do
     case $argument in
@@ -56,10 +56,13 @@ fi
 # --- build ------------------------------------------------------------------------------------------------------------------
 
 mkdir -p "$build" || exit 1
+targets=''
+for operation in $operations; do targets="$targets benchmark_$operation"; done
+# shellcheck disable=SC2086
 {
     cmake -S "$root" -B "$build" -G Ninja -DCMAKE_BUILD_TYPE=Release "-DCMAKE_CXX_FLAGS_RELEASE=-O2 -DNDEBUG" \
         -DNIBBLE_BUILD_BENCHMARKS=ON -DNIBBLE_BUILD_TESTS=OFF -DNIBBLE_BUILD_EXAMPLES=OFF &&
-        cmake --build "$build" --target benchmarks ${NIBBLE_JOBS:+--parallel "$NIBBLE_JOBS"}
+        cmake --build "$build" --target $targets ${NIBBLE_JOBS:+--parallel "$NIBBLE_JOBS"}
 } >"$build.log" 2>&1 || {
     tail -n 30 "$build.log" >&2
     exit 1

@@ -3,17 +3,12 @@
 #pragma once
 
 #include "nibble/kernel/avx2/activation.hpp"
+#include "nibble/kernel/avx2/group_sums.hpp"
 
 #if defined(NIBBLE_X86)
 NIBBLE_TARGET_BEGIN_AVX2
 NIBBLE_BASELINE_BEGIN
 namespace avx2 {
-
-/// a + b, of 16 or 32 bits.
-template <int Bits>
-NIBBLE_INLINE __m256i add(__m256i a, __m256i b) noexcept {
-    return Bits == 16 ? _mm256_add_epi16(a, b) : _mm256_add_epi32(a, b);
-}
 
 /// total += weights * activations for the parts Part of all groups, a lane each.
 /// @param product sums of code * activation
@@ -155,43 +150,18 @@ NIBBLE_INLINE __m256i multiply_group(const std::byte* run, const std::int8_t* co
     }
 }
 
-/// One packed row by a single float row whose codes are in the order of the elements: sums of groups are formed after the multiplication,
-/// by exchanges of halves, in 16 bits as long as they fit.
+/// One packed row by a single float row whose codes are in the order of the elements.
 template <class F>
 NIBBLE_INLINE float multiply_single(const std::byte* row, std::size_t cols, const std::byte* workspace) noexcept {
-    constexpr int fit = fit_in_words(F::code_bits), at2 = fit >= 2 ? 16 : 32, at4 = fit >= 4 ? 16 : 32, at8 = fit >= 8 ? 16 : 32;
     const auto* x = reinterpret_cast<const row_run<F>*>(workspace);
     __m256 total = _mm256_setzero_ps();
     for_each_run<F>(row, cols, [&](const std::byte* run, std::size_t i) NIBBLE_LAMBDA_INLINE {
         const auto& a = x[i];
-        __m256i pairs[4];  // groups 2 i in the lower, 2 i + 1 in the upper halves of 128 bits
-        const auto pair = [&]<int I>() NIBBLE_LAMBDA_INLINE {
-            __m256i first = multiply_group<F, 2 * I>(run, a.codes), second = multiply_group<F, 2 * I + 1>(run, a.codes);
-            if constexpr (at2 == 32) first = widen(first), second = widen(second);
-            pairs[I] = add<at2>(_mm256_unpacklo_epi64(first, second), _mm256_unpackhi_epi64(first, second));
-            if constexpr (at2 == 16 && at4 == 32) pairs[I] = widen(pairs[I]);
-        };
-        pair.template operator()<0>();
-        pair.template operator()<1>();
-        pair.template operator()<2>();
-        pair.template operator()<3>();
-        __m256i quads[2];  // a lane of 128 bits has one part of four groups
-#pragma GCC unroll 2
-        for (int q = 0; q < 2; ++q) {
-            const __m256 first = _mm256_castsi256_ps(pairs[2 * q]), second = _mm256_castsi256_ps(pairs[2 * q + 1]);
-            quads[q] =
-                add<at4>(_mm256_castps_si256(_mm256_shuffle_ps(first, second, 0x88)), _mm256_castps_si256(_mm256_shuffle_ps(first, second, 0xDD)));
-            if constexpr (at4 == 16 && (at8 == 32 || F::parts == 2)) quads[q] = widen(quads[q]);
-        }
+        __m256i products[F::parts];
+        sum_groups<fit_in_words(F::code_bits)>([&]<int Group>() NIBBLE_LAMBDA_INLINE { return multiply_group<F, Group>(run, a.codes); }, products);
         const run_scales<F::parts> scales = decoder<F>::scales(run);
-        const __m256i low = _mm256_permute2x128_si256(quads[0], quads[1], 0x20), high = _mm256_permute2x128_si256(quads[0], quads[1], 0x31);
-        if constexpr (F::parts == 2) {
-            total = add_product<F, 0>(total, low, scales, a.scales, a.sums);
-            total = add_product<F, 1>(total, high, scales, a.scales, a.sums);
-        } else {
-            const __m256i all = add<at8>(low, high);
-            total = add_product<F, 0>(total, at8 == 16 ? widen(all) : all, scales, a.scales, a.sums);
-        }
+        total = add_product<F, 0>(total, products[0], scales, a.scales, a.sums);
+        if constexpr (F::parts == 2) total = add_product<F, 1>(total, products[1], scales, a.scales, a.sums);
     });
     return sum_of(total);
 }

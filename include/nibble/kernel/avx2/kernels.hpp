@@ -3,6 +3,7 @@
 
 #include "nibble/kernel/avx2/dequantize.hpp"
 #include "nibble/kernel/avx2/dequantize_sums.hpp"
+#include "nibble/kernel/avx2/dot.hpp"
 #include "nibble/kernel/avx2/float8.hpp"
 #include "nibble/kernel/avx2/float_rows.hpp"
 #include "nibble/kernel/avx2/linear.hpp"
