@@ -8,8 +8,8 @@ NIBBLE_BASELINE_BEGIN
 
 /// The dot product of a packed row and a row of activations in the companion format (q8_0, q8_1 or q8_k; f32, f16 and bf16 are their own).
 /// Use it where activations are kept packed, as in a cache of keys; gemv and gemm quantize activations themselves and are faster for matrices.
-/// Codes are multiplied and added as integers, groups of 32 as floats. The error is at most (columns / 32 + 24) * 2^-24 of sum |scale * code * x|
-/// + |offset * x|; at the reference level, which adds doubles, 2^-22 of it.
+/// Exact but for the rounding of scale * sub-scale to float, at most 2^-23 of sum |scale * code * x| + |offset * x|, and of the result. Levels above
+/// the reference add up in floats what groups of 32 columns give: another (columns / 32 + 20) * 2^-24 of that sum.
 /// @param w one row: pick one of many with rows_from(i, 1)
 /// @param x one row of as many columns
 /// @return errc::shape_mismatch if there is not one row each, or the columns differ; errc::size_mismatch, overflow, invalid_argument (null)

@@ -2,6 +2,7 @@
 // Codes may be any bytes, -128 among those of the companion, which gemv's own activations never are.
 #pragma once
 
+#include <cstddef>
 #include <type_traits>
 
 #include "nibble/kernel/avx2/float_panel.hpp"
@@ -14,34 +15,25 @@ NIBBLE_BASELINE_BEGIN
 namespace avx2 {
 
 /// Activations: where the codes of a run lie, those of group g from code_at + g * group_stride on, and the scales of groups.
-template <class X, class Layout>
-struct companion_layout;
-template <class X, std::size_t CodeAt>
-struct blocks_of_bytes {
-    static constexpr std::size_t code_at = CodeAt, group_stride = sizeof(typename X::block);
-    NIBBLE_INLINE static __m256 scales(const std::byte* run) noexcept { return load_halves<group_stride>(run); }
+template <activation_format X>
+struct companion {
+    static constexpr bool one_scale = X::block_size == run_size;
+    static constexpr std::size_t code_at = offsetof(typename X::block, codes), group_stride = one_scale ? 32 : sizeof(typename X::block);
+
+    NIBBLE_INLINE static __m256 scales(const std::byte* run) noexcept {
+        if constexpr (one_scale) return _mm256_broadcast_ss(reinterpret_cast<const float*>(run));
+        else return load_halves<group_stride>(run);
+    }
 };
-template <class X>
-struct companion_layout<X, layout::signed_bytes> : blocks_of_bytes<X, 2> {};
-template <class X>
-struct companion_layout<X, layout::signed_bytes_with_sum> : blocks_of_bytes<X, 4> {};
-template <class X>
-struct companion_layout<X, layout::signed_bytes_with_sums> {
-    static constexpr std::size_t code_at = 4, group_stride = 32;
-    NIBBLE_INLINE static __m256 scales(const std::byte* run) noexcept { return _mm256_broadcast_ss(reinterpret_cast<const float*>(run)); }
-};
-template <class X>
-using companion = companion_layout<X, typename X::layout>;
 
 /// The first `used` elements of some blocks of activations, and zeros for the other ones, whatever the row says.
 template <class X, std::size_t Bytes>
 NIBBLE_INLINE void copy_used(const std::byte* blocks, std::size_t used, std::byte (&copy)[Bytes]) noexcept {
     __builtin_memset(copy, 0, Bytes);
     __builtin_memcpy(copy, blocks, row_bytes<X>(used));
-    std::size_t first = used % 32;
-    for (std::byte* codes = copy + companion<X>::code_at + used / 32 * companion<X>::group_stride; codes < copy + Bytes;
-         codes += companion<X>::group_stride, first = 0) {
-        __builtin_memset(codes + first, 0, 32 - first);
+    const std::size_t copied = divide_up(used, X::block_size) * X::block_size / 32;
+    for (std::size_t g = used / 32, first = used % 32; g < copied; ++g, first = 0) {
+        __builtin_memset(copy + companion<X>::code_at + g * companion<X>::group_stride + first, 0, 32 - first);
     }
 }
 
@@ -62,26 +54,27 @@ class row_dot {
     NIBBLE_INLINE static __m256i x_sum(const std::byte* x) noexcept {
         return _mm256_maddubs_epi16(_mm256_set1_epi8(1), x_codes<Group>(x));
     }
-    /// Of codes, or of levels code - zero, which lend their magnitudes the signs of the activations.
-    template <int Group>
-    NIBBLE_INLINE static __m256i product(const std::byte* w, const std::byte* x) noexcept {
-        const __m256i with = x_codes<Group>(x);
-        if constexpr (has_offset) return _mm256_maddubs_epi16(decoder<F>::template codes<Group>(w), with);
-        return _mm256_maddubs_epi16(_mm256_abs_epi8(with), _mm256_sign_epi8(level<Group>(w), with));
-    }
+    /// Where value = scale * level.
     template <int Group>
     NIBBLE_INLINE static __m256i level(const std::byte* w) noexcept {
         const __m256i codes = decoder<F>::template codes<Group>(w);
         if constexpr (zero == 128) return _mm256_xor_si256(codes, _mm256_set1_epi8(-128));  // compilers see that bytes come as they are
         return _mm256_sub_epi8(codes, _mm256_set1_epi8(static_cast<char>(zero)));
     }
+    /// Of codes, or of levels, which lend their magnitudes the signs of the activations.
+    template <int Group>
+    NIBBLE_INLINE static __m256i product(const std::byte* w, const std::byte* x) noexcept {
+        const __m256i with = x_codes<Group>(x);
+        if constexpr (has_offset) return _mm256_maddubs_epi16(decoder<F>::template codes<Group>(w), with);
+        return _mm256_maddubs_epi16(_mm256_abs_epi8(with), _mm256_sign_epi8(level<Group>(w), with));
+    }
     /// The same for a level of -128, which has no opposite, in 32 bits.
     template <int Group>
     NIBBLE_INLINE static __m256i wide_product(const std::byte* w, const std::byte* x) noexcept {
         const __m256i levels = level<Group>(w), with = x_codes<Group>(x);
-        const auto words = [](__m128i half) NIBBLE_LAMBDA_INLINE { return _mm256_cvtepi8_epi16(half); };
-        const __m256i low = _mm256_madd_epi16(words(_mm256_castsi256_si128(levels)), words(_mm256_castsi256_si128(with)));
-        return _mm256_add_epi32(low, _mm256_madd_epi16(words(_mm256_extracti128_si256(levels, 1)), words(_mm256_extracti128_si256(with, 1))));
+        const __m256i low = _mm256_cvtepi8_epi16(_mm256_castsi256_si128(levels)), high = _mm256_cvtepi8_epi16(_mm256_extracti128_si256(levels, 1));
+        return _mm256_add_epi32(_mm256_madd_epi16(low, _mm256_cvtepi8_epi16(_mm256_castsi256_si128(with))),
+                                _mm256_madd_epi16(high, _mm256_cvtepi8_epi16(_mm256_extracti128_si256(with, 1))));
     }
     NIBBLE_INLINE static bool is_lowest(__m256i levels) noexcept {
         return _mm256_movemask_epi8(_mm256_cmpeq_epi8(levels, _mm256_set1_epi8(-128))) != 0;
