@@ -81,6 +81,20 @@ TEST_CASE("every format that has a companion multiplies with it") {
     CHECK(formats == 28);
 }
 
+TEST_CASE("weights that are zero but for their exponents give nothing") {
+    support::for_each_format([](auto format) {
+        using F = decltype(format);
+        if constexpr (nibble::has_companion<F>) {
+            for (const std::size_t cols : {32u, 100u, 300u}) {
+                const auto w = nibble::quantizer<F>{}({noise(cols, 7, 1e-39f).data(), nibble::shape{1, cols}});  // mxfp4: 2^125 times level 0
+                const auto x = nibble::quantizer<typename F::companion>{}({noise(cols, 8, 1e3f).data(), nibble::shape{1, cols}});
+                REQUIRE((w && x));
+                support::for_each_level([&](nibble::isa level) { check<F>(*w, *x, level); });
+            }
+        }
+    });
+}
+
 TEST_CASE("bytes behind the last column do not count") {
     support::for_each_format([](auto format) {
         using F = decltype(format);

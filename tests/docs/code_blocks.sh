@@ -39,7 +39,7 @@ for source in "$work"/*.cpp; do
         continue
     fi
     # shellcheck disable=SC2086
-    if ! ${NIBBLE_CCACHE:-} "$compiler" -std=c++20 -O1 -Wall -Wextra -Wno-unknown-pragmas -Werror -I "$root/include" -isystem "$eigen" "$source" -o "$work/program" -pthread; then
+    if ! ${NIBBLE_CCACHE:-} "$compiler" -std=c++20 -Wall -Wextra -Wno-unknown-pragmas -Werror -I "$root/include" -isystem "$eigen" "$source" -o "$work/program" -pthread; then
         echo "FAILED: $where: does not compile"
         failed=$((failed + 1))
     elif ! (cd "$work" && ./program </dev/null); then

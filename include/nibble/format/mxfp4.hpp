@@ -33,6 +33,10 @@ struct mxfp4 {
         split_codes<4> codes;
     };
 
+    /// 2^(exponent - 128), the factor of levels.
+    NIBBLE_INLINE static constexpr float half_scale(std::uint8_t exponent) noexcept {
+        return bit_cast<float>(exponent < 2 ? 0x200000u << exponent : (exponent - 1u) << 23);
+    }
     NIBBLE_INLINE static constexpr void decode(const block& packed, std::span<float, 32> values) noexcept {
         const float unit = half_scale(packed.exponent);
         std::uint8_t codes[32];
@@ -100,10 +104,6 @@ struct mxfp4 {
     }
 
 private:
-    /// 2^(exponent - 128)
-    NIBBLE_INLINE static constexpr float half_scale(std::uint8_t exponent) noexcept {
-        return bit_cast<float>(exponent < 2 ? 0x200000u << exponent : (exponent - 1u) << 23);
-    }
     /// floor(log2f(v)) with a correctly rounded log2f, which is what the reference computes: just below 2^k the logarithm rounds up to k.
     /// It does so where the distance to 2^k is at most ln 2 times the power of two below |log2 v|, in units of the last of 24 bits.
     template <lane_count auto N>

@@ -19,7 +19,7 @@ command -v objdump >/dev/null || {
     exit 77
 }
 mkdir -p "$work" || exit 1
-"$compiler" -std=c++20 -O2 "$@" -I "$include" -I "$tests" -isystem "$eigen" -S "$tests/kernel/avxvnni/products.cpp" -o "$work/vex.s" || exit 1
+"$compiler" -std=c++20 "$@" -I "$include" -I "$tests" -isystem "$eigen" -S "$tests/kernel/avxvnni/products.cpp" -o "$work/vex.s" || exit 1
 "$compiler" -c "$work/vex.s" -o "$work/vex.o" || exit 1
 
 # In 64-bit code 62 opens an EVEX instruction and nothing else.

@@ -29,8 +29,7 @@ struct companion {
 /// The first `used` elements of some blocks of activations, and zeros for the other ones, whatever the row says.
 template <class X, std::size_t Bytes>
 NIBBLE_INLINE void copy_used(const std::byte* blocks, std::size_t used, std::byte (&copy)[Bytes]) noexcept {
-    __builtin_memset(copy, 0, Bytes);
-    __builtin_memcpy(copy, blocks, row_bytes<X>(used));
+    copy_blocks<X, Bytes / sizeof(typename X::block)>(blocks, divide_up(used, X::block_size), copy);
     const std::size_t copied = divide_up(used, X::block_size) * X::block_size / 32;
     for (std::size_t g = used / 32, first = used % 32; g < copied; ++g, first = 0) {
         __builtin_memset(copy + companion<X>::code_at + g * companion<X>::group_stride + first, 0, 32 - first);
@@ -44,6 +43,7 @@ class row_dot {
     static constexpr int zero = decoder<F>::zero;
     static constexpr bool bytes = std::is_same_v<typename F::layout, layout::signed_bytes>;  // -128 may be among them
     static constexpr bool has_offset = zero < 0, has_scale = requires(const typename F::block& b) { b.scale.get(); };
+    static constexpr bool has_exponent = requires(const typename F::block& b) { F::half_scale(b.exponent); };
     static_assert(!has_offset || F::code_bits < 8);
 
     template <int Group>
@@ -100,7 +100,12 @@ class row_dot {
         if constexpr (bytes) {
             if (is_lowest(level<0>(w))) [[unlikely]] sums = wide_product<0>(w, x);
         }
-        total = _mm256_fmadd_ps(_mm256_cvtepi32_ps(sums), factor(block.scale), total);
+        if constexpr (has_exponent) {  // up to 2^127, where all levels are zero too: twice this is infinite
+            const __m256 scaled = _mm256_mul_ps(_mm256_cvtepi32_ps(sums), _mm256_broadcastss_ps(x_scale));
+            return _mm256_fmadd_ps(scaled, _mm256_set1_ps(F::half_scale(block.exponent)), total);
+        } else {
+            total = _mm256_fmadd_ps(_mm256_cvtepi32_ps(sums), factor(block.scale), total);
+        }
         if constexpr (has_offset) total = _mm256_fmadd_ps(_mm256_cvtepi32_ps(widen(x_sum<0>(x))), factor(block.offset), total);
         return total;
     }
@@ -127,7 +132,7 @@ public:
 
     /// What is left of a row.
     NIBBLE_INLINE static __m256 add_rest(__m256 total, const std::byte* w, const std::byte* x, std::size_t used) noexcept {
-        if constexpr (F::block_size == 32 && has_scale) {  // heads of a cache of keys have 64 or 128 elements
+        if constexpr (F::block_size == 32 && (has_scale || has_exponent)) {  // heads of a cache of keys have 64 or 128 elements
             for (; used >= 32; used -= 32, w += sizeof(typename F::block), x += x_blocks::group_stride) total = add_block(total, w, x);
             if (used == 0) return total;
             std::byte copy[x_blocks::group_stride];
