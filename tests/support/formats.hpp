@@ -4,7 +4,7 @@
 #include <nibble/nibble.hpp>
 #include <vector>
 
-#if defined(NIBBLE_TEST_COMPILED) && !defined(NIBBLE_TEST_OWN_KERNELS)
+#if defined(NIBBLE_TEST_COMPILED)
 #include "support/compiled.hpp"
 #endif
 
