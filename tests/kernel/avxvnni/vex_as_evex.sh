@@ -2,7 +2,7 @@
 # The avxvnni level without a processor that has it. Its products are compiled as they are; the object must hold vpdpbusd in its VEX form and
 # nothing of AVX-512. Then the assembler is asked for the other encoding of the same instruction, which AVX-512 VNNI knows: the
 # program differs from the real one in nothing else, registers included, and is run.
-# usage: vex_as_evex.sh COMPILER INCLUDE_DIR EIGEN_INCLUDE_DIR TESTS_DIR WORK_DIR [FLAG...]
+# usage: vex_as_evex.sh COMPILER INCLUDE_DIR EIGEN_INCLUDE_DIR TESTS_DIR WORK_DIR FLAG...    (-O2, or -O1 to look at the encoding only)
 set -u
 compiler=$1 include=$2 eigen=$3 tests=$4 work=$5
 shift 5

@@ -29,8 +29,8 @@ struct companion {
 /// The first `used` elements of some blocks of activations, and zeros for the other ones, whatever the row says.
 template <class X, std::size_t Bytes>
 NIBBLE_INLINE void copy_used(const std::byte* blocks, std::size_t used, std::byte (&copy)[Bytes]) noexcept {
-    copy_blocks<X, Bytes / sizeof(typename X::block)>(blocks, divide_up(used, X::block_size), copy);
-    const std::size_t copied = divide_up(used, X::block_size) * X::block_size / 32;
+    const std::size_t count = divide_up(used, X::block_size), copied = count * X::block_size / 32;
+    copy_blocks<X, Bytes / sizeof(typename X::block)>(blocks, count, copy);
     for (std::size_t g = used / 32, first = used % 32; g < copied; ++g, first = 0) {
         __builtin_memset(copy + companion<X>::code_at + g * companion<X>::group_stride + first, 0, 32 - first);
     }
@@ -100,9 +100,9 @@ class row_dot {
         if constexpr (bytes) {
             if (is_lowest(level<0>(w))) [[unlikely]] sums = wide_product<0>(w, x);
         }
-        if constexpr (has_exponent) {  // up to 2^127, where all levels are zero too: twice this is infinite
+        if constexpr (has_exponent) {  // that of a block of zeros may mean 2^127: times the scale of x first, it would be infinite
             const __m256 scaled = _mm256_mul_ps(_mm256_cvtepi32_ps(sums), _mm256_broadcastss_ps(x_scale));
-            return _mm256_fmadd_ps(scaled, _mm256_set1_ps(F::half_scale(block.exponent)), total);
+            total = _mm256_fmadd_ps(scaled, _mm256_set1_ps(F::half_scale(block.exponent)), total);
         } else {
             total = _mm256_fmadd_ps(_mm256_cvtepi32_ps(sums), factor(block.scale), total);
         }
