@@ -39,7 +39,7 @@ have() { command -v "$1" >/dev/null 2>&1; }
 needed="cmake ninja-build g++ libeigen3-dev catch2 libcli11-dev nlohmann-json3-dev"
 wanted="ccache pkg-config"
 if [ -z "$quick" ]; then
-    wanted="$wanted clang-14 libclang-rt-14-dev clang-19 libbenchmark-dev qemu-user g++-aarch64-linux-gnu"
+    wanted="$wanted clang-14 libclang-rt-14-dev clang-19 libbenchmark-dev valgrind qemu-user g++-aarch64-linux-gnu"
     wanted="$wanted python3 meson libc++-19-dev libc++abi-19-dev g++-mingw-w64-x86-64-posix wine64 emscripten libtbb-dev doxygen"
     have node || wanted="$wanted nodejs npm"
 fi

@@ -1,6 +1,6 @@
 #!/bin/sh
 # What a program pays for nibble.hpp: compiling a file that quantizes to two formats takes at most 1.5 s more than one that includes
-# Eigen/Core alone (GCC 12, -O0), and an object that uses one format holds nothing of another.
+# Eigen/Core alone (GCC 12, -O0, where the latter takes 0.42 s), and an object that uses one format holds nothing of another.
 # usage: include_cost.sh COMPILER INCLUDE_DIR EIGEN_INCLUDE_DIR WORK_DIR
 set -eu
 compiler=$1 include=$2 eigen=$3 work=$4
@@ -56,13 +56,6 @@ fi
 
 # --- time -----------------------------------------------------------------------------------------------------------------
 
-# User time of one compilation in hundredths of a second. The last line of `times` speaks of child processes.
-user_time() { # SOURCE
-    (compile "$1" && times) >times
-    sed -n '$s/^\([0-9]*\)m\([0-9]*\)[.,]\([0-9][0-9]\).*/\1 \2 \3/p' times >times.split
-    read -r minutes seconds hundredths <times.split
-    echo $((minutes * 6000 + seconds * 100 + ${hundredths#0}))
-}
 case $("$compiler" -dumpfullversion 2>/dev/null) in
     12.*) ;;
     *)
@@ -70,18 +63,20 @@ case $("$compiler" -dumpfullversion 2>/dev/null) in
         exit $failed
         ;;
 esac
-# In units of Eigen/Core, so that a slow machine does not fail; it takes about 0.38 s where 1.5 s is the limit. The least of several rounds,
-# so that a busy one does not: as many as it takes, but not more than eight.
-limit=$((150 * 100 / 38)) base='' two=''
-for round in 1 2 3 4 5 6 7 8; do
-    now=$(user_time eigen)
-    if [ -z "$base" ] || [ "$now" -lt "$base" ]; then base=$now; fi
-    now=$(user_time two)
-    if [ -z "$two" ] || [ "$now" -lt "$two" ]; then two=$now; fi
-    percent=$(((two - base) * 100 / base))
-    if [ "$round" -gt 1 ] && [ "$percent" -le "$limit" ]; then break; fi
-done
-echo "Eigen/Core: $base/100 s; two formats: $two/100 s, which is $percent % of Eigen/Core more; at most $limit %"
+if ! command -v valgrind >/dev/null; then
+    echo "SKIP: no valgrind (Debian: valgrind): the time of compilation is not measured"
+    exit $failed
+fi
+# Instructions stand for time: on a shared machine the same compilation takes twice as long in some minutes as in others, and a large one suffers
+# more than a small one.
+instructions() { # SOURCE; in millions
+    "$compiler" -wrapper valgrind,--tool=cachegrind,--cache-sim=no,--cachegrind-out-file=/dev/null,--log-file="$work/count" \
+        -std=c++20 -O0 -I "$include" -isystem "$eigen" -S "$1.cpp" -o /dev/null
+    sed -n 's/.*I *refs: *//p' count | sed 's/,//g; s/......$//'
+}
+base=$(instructions eigen) two=$(instructions two)
+percent=$(((two - base) * 100 / base)) limit=$((150 * 100 / 42))
+echo "millions of instructions: Eigen/Core $base, two formats $two, which is $percent % of Eigen/Core more; at most $limit %"
 if [ "$percent" -gt "$limit" ]; then
     echo "FAILED: including nibble.hpp and using two formats costs too much"
     failed=1

@@ -4,7 +4,6 @@
 #include <atomic>
 #include <concepts>
 #include <cstddef>
-#include <memory>
 #include <type_traits>
 
 #include "nibble/base/config.hpp"
@@ -19,7 +18,7 @@ public:
     template <class Fn>
         requires(!std::same_as<std::remove_cvref_t<Fn>, task>)
     NIBBLE_INLINE explicit task(Fn& fn) noexcept
-        : context_(const_cast<void*>(static_cast<const void*>(std::addressof(fn)))),
+        : context_(const_cast<void*>(static_cast<const void*>(__builtin_addressof(fn)))),
           call_([](void* context, std::size_t i) { (*static_cast<Fn*>(context))(i); }) {}
     /// Does piece i.
     NIBBLE_INLINE void operator()(std::size_t i) const { call_(context_, i); }
@@ -49,7 +48,7 @@ public:
         requires(!std::same_as<std::remove_cvref_t<Run>, executor> && !std::is_function_v<std::remove_reference_t<Run>> &&
                  std::invocable<Run&, std::size_t, task>)
     NIBBLE_INLINE executor(Run&& run) noexcept  // NOLINT(google-explicit-constructor)
-        : context_(const_cast<void*>(static_cast<const void*>(std::addressof(run)))),
+        : context_(const_cast<void*>(static_cast<const void*>(__builtin_addressof(run)))),
           call_([](void* context, std::size_t count, task piece) { (*static_cast<std::remove_reference_t<Run>*>(context))(count, piece); }) {
         if constexpr (requires { static_cast<std::size_t>(run.concurrency()); }) {
             const auto wanted = static_cast<std::size_t>(run.concurrency());

@@ -2,7 +2,6 @@
 #pragma once
 
 #include <cstdint>
-#include <memory>
 #include <new>
 #include <string_view>
 #include <type_traits>
@@ -127,21 +126,21 @@ public:
 
     /// Copies.
     NIBBLE_INLINE result(const result& other) noexcept requires std::is_copy_constructible_v<T> : why_(other.why_) {
-        if (other) std::construct_at(&value_, other.value_);
+        if (other) create(other.value_);
     }
     /// Moves the value.
     NIBBLE_INLINE result(result&& other) noexcept : why_(other.why_) {
-        if (other) std::construct_at(&value_, std::move(other.value_));
+        if (other) create(std::move(other.value_));
     }
     /// Replaces value and outcome.
     NIBBLE_INLINE result& operator=(result other) noexcept {
-        if (*this) std::destroy_at(&value_);
+        if (*this) value_.~T();
         why_ = other.why_;
-        if (other) std::construct_at(&value_, std::move(other.value_));
+        if (other) create(std::move(other.value_));
         return *this;
     }
     NIBBLE_INLINE ~result() {
-        if (*this) std::destroy_at(&value_);
+        if (*this) value_.~T();
     }
 
     /// True: there is a value.
@@ -173,6 +172,12 @@ public:
     NIBBLE_INLINE T&& value() && noexcept { return std::move(value_); }
 
 private:
+    // Not std::construct_at: all of <memory> would come with it.
+    template <class From>
+    NIBBLE_INLINE void create(From&& from) noexcept {
+        ::new (static_cast<void*>(&value_)) T(static_cast<From&&>(from));
+    }
+
     union {
         T value_;
     };

@@ -7,6 +7,7 @@
 #include "nibble/format/best/input.hpp"
 #include "nibble/format/best/points.hpp"
 #include "nibble/format/codebook/layout.hpp"
+#include "nibble/format/codebook/point_block.hpp"
 #include "nibble/format/encode.hpp"
 #include "nibble/format/panel_form.hpp"
 #include "nibble/format/q8_k.hpp"
@@ -20,9 +21,8 @@ NIBBLE_NAMESPACE_BEGIN
 /// 56 bytes: [32 indices, low 8 bits][32 nibbles, low first: bits 8 to 10 of an index, shift][4 x u16: 4 x 3 bits of sub-scales,
 ///           4 bits of the scale (fp16, the first u16 has its lowest nibble) on top]
 /// value = scale * (2 * sub_scale + 1) * (codebook[index] + (shift ? -0.125 : 0.125))
-struct iq1_m {
+struct iq1_m : shifted_point_block<iq1_m, iq1_book, 16> {
     static constexpr std::string_view name = "iq1_m";
-    static constexpr std::size_t block_size = super_block_size;
     static constexpr std::uint32_t gguf_type = 29;
     using layout = nibble::layout::singly_shifted_points<iq1_book>;
     using companion = q8_k;
@@ -36,24 +36,19 @@ struct iq1_m {
     static constexpr float safe_magnitude = float16_max / 16.0f;
     NIBBLE_INLINE static constexpr bool finite(const block& packed) noexcept { return is_finite_float16(scale_bits(packed)); }
 
-    NIBBLE_INLINE static constexpr void decode(const block& packed, std::span<float, 256> values) noexcept {
-        for (std::size_t j = 0; j < 16; ++j) {
-            const float scale = sub_scale(packed, j);
-            for (std::size_t i = 16 * j; i < 16 * j + 16; ++i) values[i] = scale * (static_cast<float>(eighths(packed, i)) * 0.125f);
-        }
+    NIBBLE_INLINE static constexpr float sub_scale(const block& packed, std::size_t j) noexcept {
+        const int code = (packed.scales[j / 4].get() >> (3 * (j % 4))) & 7;
+        return float16_to_float(scale_bits(packed)) * static_cast<float>(2 * code + 1);
+    }
+    NIBBLE_INLINE static constexpr std::size_t index(const block& packed, std::size_t k) noexcept {
+        return packed.index[k] | (((packed.high[k / 2] >> (4 * (k % 2))) & std::size_t{7}) << 8);
+    }
+    NIBBLE_INLINE static constexpr bool shifts_down(const block& packed, std::size_t k) noexcept {
+        return ((packed.high[k / 2] >> (4 * (k % 2))) & 8) != 0;
     }
 
     static constexpr int code_bits = 5;
-    static constexpr std::size_t parts = 2;
     static constexpr panel_form panels = panels_of_magnitudes(16, factor_form::multiples, iq1_book::shifted_eighths).with_multiples(-15, 15, true);
-    NIBBLE_INLINE static void affine(const block& packed, std::size_t group, std::uint8_t (&codes)[32], float (&scale)[2],
-                                     float (&offset)[2]) noexcept {
-        for (std::size_t part = 0; part < 2; ++part) {
-            scale[part] = sub_scale(packed, 2 * group + part) * 0.125f;
-            offset[part] = -16.0f * scale[part];
-        }
-        for (std::size_t i = 0; i < 32; ++i) codes[i] = static_cast<std::uint8_t>(eighths(packed, 32 * group + i) + 16);
-    }
 
     static constexpr int strands = 2;
     static constexpr std::size_t unit_size = 16;
@@ -151,16 +146,6 @@ private:
         std::uint32_t bits = 0;
         for (std::size_t part = 0; part < 4; ++part) bits |= (std::uint32_t{packed.scales[part].get()} >> 12) << (4 * part);
         return static_cast<std::uint16_t>(bits);
-    }
-    NIBBLE_INLINE static constexpr float sub_scale(const block& packed, std::size_t j) noexcept {
-        const int code = (packed.scales[j / 4].get() >> (3 * (j % 4))) & 7;
-        return float16_to_float(scale_bits(packed)) * static_cast<float>(2 * code + 1);
-    }
-    /// Eight times level and shift: -9 to 9, odd.
-    NIBBLE_INLINE static constexpr int eighths(const block& packed, std::size_t i) noexcept {
-        const std::size_t k = i / 8, high = static_cast<std::size_t>(packed.high[k / 2] >> (4 * (k % 2)));
-        const std::size_t index = packed.index[k] | ((high & 7) << 8);
-        return 8 * points<iq1_book>.values[index][i % 8] + ((high & 8) != 0 ? -1 : 1);
     }
 };
 

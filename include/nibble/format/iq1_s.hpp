@@ -7,6 +7,7 @@
 #include "nibble/format/best/input.hpp"
 #include "nibble/format/best/points.hpp"
 #include "nibble/format/codebook/layout.hpp"
+#include "nibble/format/codebook/point_block.hpp"
 #include "nibble/format/encode.hpp"
 #include "nibble/format/panel_form.hpp"
 #include "nibble/format/q8_k.hpp"
@@ -21,9 +22,8 @@ NIBBLE_NAMESPACE_BEGIN
 /// value = scale * (2 * sub_scale + 1) * (codebook[index] + (shift ? -0.125 : 0.125))
 ///
 /// ggml refuses this format without importance. nibble does not: the weights are then the squares of the values, as in iq1_m.
-struct iq1_s {
+struct iq1_s : shifted_point_block<iq1_s, iq1_book, 32> {
     static constexpr std::string_view name = "iq1_s";
-    static constexpr std::size_t block_size = super_block_size;
     static constexpr std::uint32_t gguf_type = 19;
     using layout = nibble::layout::shifted_points<iq1_book>;
     using companion = q8_k;
@@ -37,22 +37,17 @@ struct iq1_s {
     static constexpr float safe_magnitude = float16_max;
     NIBBLE_INLINE static constexpr bool finite(const block& packed) noexcept { return is_finite_float16(packed.scale.get()); }
 
-    NIBBLE_INLINE static constexpr void decode(const block& packed, std::span<float, 256> values) noexcept {
-        for (std::size_t j = 0; j < 8; ++j) {
-            const float scale = sub_scale(packed, j);
-            for (std::size_t i = 0; i < 32; ++i) values[32 * j + i] = scale * (static_cast<float>(eighths(packed, j, i)) * 0.125f);
-        }
+    NIBBLE_INLINE static constexpr float sub_scale(const block& packed, std::size_t j) noexcept {
+        const int code = (packed.high[j].get() >> 12) & 7;
+        return float16_to_float(packed.scale.get()) * static_cast<float>(2 * code + 1);
     }
+    NIBBLE_INLINE static constexpr std::size_t index(const block& packed, std::size_t k) noexcept {
+        return packed.index[k] | (((std::size_t{packed.high[k / 4].get()} >> (3 * (k % 4))) & 7) << 8);
+    }
+    NIBBLE_INLINE static constexpr bool shifts_down(const block& packed, std::size_t k) noexcept { return (packed.high[k / 4].get() >> 15) != 0; }
 
     static constexpr int code_bits = 5;
-    static constexpr std::size_t parts = 1;
     static constexpr panel_form panels = panels_of_magnitudes(16, factor_form::multiples, iq1_book::shifted_eighths).with_multiples(-15, 15, true);
-    NIBBLE_INLINE static void affine(const block& packed, std::size_t group, std::uint8_t (&codes)[32], float (&scale)[1],
-                                     float (&offset)[1]) noexcept {
-        scale[0] = sub_scale(packed, group) * 0.125f;
-        offset[0] = -16.0f * scale[0];
-        for (std::size_t i = 0; i < 32; ++i) codes[i] = static_cast<std::uint8_t>(eighths(packed, group, i) + 16);
-    }
 
     static constexpr int strands = 2;
     static constexpr std::size_t unit_size = 32;
@@ -127,18 +122,6 @@ struct iq1_s {
 
     NIBBLE_INLINE static void encode(std::span<const float, 256> values, block& packed) noexcept {
         encode_block<iq1_s>(values.data(), packed);
-    }
-
-private:
-    NIBBLE_INLINE static constexpr float sub_scale(const block& packed, std::size_t j) noexcept {
-        const int code = (packed.high[j].get() >> 12) & 7;
-        return float16_to_float(packed.scale.get()) * static_cast<float>(2 * code + 1);
-    }
-    /// Eight times level and shift: -9 to 9, odd.
-    NIBBLE_INLINE static constexpr int eighths(const block& packed, std::size_t j, std::size_t i) noexcept {
-        const std::size_t high = packed.high[j].get();
-        const std::size_t index = packed.index[4 * j + i / 8] | (((high >> (3 * (i / 8))) & 7) << 8);
-        return 8 * points<iq1_book>.values[index][i % 8] + ((high >> 15) != 0 ? -1 : 1);
     }
 };
 

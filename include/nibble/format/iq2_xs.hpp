@@ -7,6 +7,7 @@
 #include "nibble/format/best/input.hpp"
 #include "nibble/format/best/points.hpp"
 #include "nibble/format/codebook/layout.hpp"
+#include "nibble/format/codebook/point_block.hpp"
 #include "nibble/format/encode.hpp"
 #include "nibble/format/panel_form.hpp"
 #include "nibble/format/q8_k.hpp"
@@ -22,9 +23,8 @@ NIBBLE_NAMESPACE_BEGIN
 /// value = scale * (0.5 + sub_scale) * 0.25 * sign * codebook[index]
 ///
 /// ggml refuses this format without importance. nibble does not: the weights are then the squares of the values, as in iq3_xxs.
-struct iq2_xs {
+struct iq2_xs : signed_point_block<iq2_xs, iq2_xs_book, 16> {
     static constexpr std::string_view name = "iq2_xs";
-    static constexpr std::size_t block_size = super_block_size;
     static constexpr std::uint32_t gguf_type = 17;
     using layout = nibble::layout::points_with_signs<iq2_xs_book>;
     using companion = q8_k;
@@ -38,24 +38,17 @@ struct iq2_xs {
     static constexpr float safe_magnitude = float16_max * 16.0f;
     NIBBLE_INLINE static constexpr bool finite(const block& packed) noexcept { return is_finite_float16(packed.scale.get()); }
 
-    NIBBLE_INLINE static constexpr void decode(const block& packed, std::span<float, 256> values) noexcept {
-        for (std::size_t j = 0; j < 16; ++j) {
-            const float scale = sub_scale(packed, j);
-            for (std::size_t i = 16 * j; i < 16 * j + 16; ++i) values[i] = scale * static_cast<float>(level(packed, i));
-        }
+    NIBBLE_INLINE static constexpr float sub_scale(const block& packed, std::size_t j) noexcept {
+        const int code = (packed.sub_scales[j / 2] >> (4 * (j % 2))) & 15;
+        return float16_to_float(packed.scale.get()) * (0.5f + static_cast<float>(code)) * 0.25f;
+    }
+    NIBBLE_INLINE static constexpr std::size_t index(const block& packed, std::size_t k) noexcept { return packed.codes[k].get() & 511u; }
+    NIBBLE_INLINE static constexpr std::uint32_t signs(const block& packed, std::size_t k) noexcept {
+        return even_signs(std::uint32_t{packed.codes[k].get()} >> 9);
     }
 
     static constexpr int code_bits = 7;
-    static constexpr std::size_t parts = 2;
     static constexpr panel_form panels = panels_of_magnitudes(43, factor_form::multiples, iq2_xs_book::values);
-    NIBBLE_INLINE static void affine(const block& packed, std::size_t group, std::uint8_t (&codes)[32], float (&scale)[2],
-                                     float (&offset)[2]) noexcept {
-        for (std::size_t part = 0; part < 2; ++part) {
-            scale[part] = sub_scale(packed, 2 * group + part);
-            offset[part] = -43.0f * scale[part];
-        }
-        for (std::size_t i = 0; i < 32; ++i) codes[i] = static_cast<std::uint8_t>(level(packed, 32 * group + i) + 43);
-    }
 
     static constexpr std::size_t unit_size = 16;
     struct rules {
@@ -122,17 +115,6 @@ struct iq2_xs {
 
     NIBBLE_INLINE static void encode(std::span<const float, 256> values, block& packed) noexcept {
         encode_block<iq2_xs>(values.data(), packed);
-    }
-
-private:
-    NIBBLE_INLINE static constexpr float sub_scale(const block& packed, std::size_t j) noexcept {
-        const int code = (packed.sub_scales[j / 2] >> (4 * (j % 2))) & 15;
-        return float16_to_float(packed.scale.get()) * (0.5f + static_cast<float>(code)) * 0.25f;
-    }
-    NIBBLE_INLINE static constexpr int level(const block& packed, std::size_t i) noexcept {
-        const std::uint32_t code = packed.codes[i / 8].get();
-        const int magnitude = points<iq2_xs_book>.values[code & 511u][i % 8];
-        return ((even_signs(code >> 9) >> (i % 8)) & 1u) != 0 ? -magnitude : magnitude;
     }
 };
 

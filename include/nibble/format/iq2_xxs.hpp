@@ -7,6 +7,7 @@
 #include "nibble/format/best/input.hpp"
 #include "nibble/format/best/points.hpp"
 #include "nibble/format/codebook/layout.hpp"
+#include "nibble/format/codebook/point_block.hpp"
 #include "nibble/format/encode.hpp"
 #include "nibble/format/panel_form.hpp"
 #include "nibble/format/q8_k.hpp"
@@ -22,9 +23,8 @@ NIBBLE_NAMESPACE_BEGIN
 /// value = scale * (0.5 + sub_scale) * 0.25 * sign * codebook[index]
 ///
 /// ggml refuses this format without importance. nibble does not: the weights are then the squares of the values, as in iq3_xxs.
-struct iq2_xxs {
+struct iq2_xxs : signed_point_block<iq2_xxs, iq2_xxs_book, 32> {
     static constexpr std::string_view name = "iq2_xxs";
-    static constexpr std::size_t block_size = super_block_size;
     static constexpr std::uint32_t gguf_type = 16;
     using layout = nibble::layout::points_beside_signs<iq2_xxs_book>;
     using companion = q8_k;
@@ -40,22 +40,17 @@ struct iq2_xxs {
     static constexpr float safe_magnitude = float16_max * 16.0f;
     NIBBLE_INLINE static constexpr bool finite(const block& packed) noexcept { return is_finite_float16(packed.scale.get()); }
 
-    NIBBLE_INLINE static constexpr void decode(const block& packed, std::span<float, 256> values) noexcept {
-        for (std::size_t j = 0; j < 8; ++j) {
-            const float scale = sub_scale(packed, j);
-            for (std::size_t i = 0; i < 32; ++i) values[32 * j + i] = scale * static_cast<float>(level(packed, j, i));
-        }
+    NIBBLE_INLINE static constexpr float sub_scale(const block& packed, std::size_t j) noexcept {
+        const auto code = packed.sub[j].signs_and_scale.get() >> 28;
+        return float16_to_float(packed.scale.get()) * (0.5f + static_cast<float>(code)) * 0.25f;
+    }
+    NIBBLE_INLINE static constexpr std::size_t index(const block& packed, std::size_t k) noexcept { return packed.sub[k / 4].index[k % 4]; }
+    NIBBLE_INLINE static constexpr std::uint32_t signs(const block& packed, std::size_t k) noexcept {
+        return even_signs((packed.sub[k / 4].signs_and_scale.get() >> (7 * (k % 4))) & 127u);
     }
 
     static constexpr int code_bits = 7;
-    static constexpr std::size_t parts = 1;
     static constexpr panel_form panels = panels_of_magnitudes(43, factor_form::multiples, iq2_xxs_book::values);
-    NIBBLE_INLINE static void affine(const block& packed, std::size_t group, std::uint8_t (&codes)[32], float (&scale)[1],
-                                     float (&offset)[1]) noexcept {
-        scale[0] = sub_scale(packed, group);
-        offset[0] = -43.0f * scale[0];
-        for (std::size_t i = 0; i < 32; ++i) codes[i] = static_cast<std::uint8_t>(level(packed, group, i) + 43);
-    }
 
     static constexpr std::size_t unit_size = 32;
     struct rules {
@@ -129,17 +124,6 @@ struct iq2_xxs {
 
     NIBBLE_INLINE static void encode(std::span<const float, 256> values, block& packed) noexcept {
         encode_block<iq2_xxs>(values.data(), packed);
-    }
-
-private:
-    NIBBLE_INLINE static constexpr float sub_scale(const block& packed, std::size_t j) noexcept {
-        const auto code = packed.sub[j].signs_and_scale.get() >> 28;
-        return float16_to_float(packed.scale.get()) * (0.5f + static_cast<float>(code)) * 0.25f;
-    }
-    NIBBLE_INLINE static constexpr int level(const block& packed, std::size_t j, std::size_t i) noexcept {
-        const int magnitude = points<iq2_xxs_book>.values[packed.sub[j].index[i / 8]][i % 8];
-        const auto signs = even_signs((packed.sub[j].signs_and_scale.get() >> (7 * (i / 8))) & 127u);
-        return ((signs >> (i % 8)) & 1u) != 0 ? -magnitude : magnitude;
     }
 };
 

@@ -7,6 +7,7 @@
 #include "nibble/format/best/input.hpp"
 #include "nibble/format/best/points.hpp"
 #include "nibble/format/codebook/layout.hpp"
+#include "nibble/format/codebook/point_block.hpp"
 #include "nibble/format/encode.hpp"
 #include "nibble/format/panel_form.hpp"
 #include "nibble/format/q8_k.hpp"
@@ -20,9 +21,8 @@ NIBBLE_NAMESPACE_BEGIN
 /// 110 bytes: [scale fp16][64 indices, low 8 bits][8 bytes: bit k of byte j is bit 8 of index k of sub-block j]
 ///            [32 bytes of signs][4 bytes: sub-scales, even sub-block low nibble]
 /// value = scale * (1 + 2 * sub_scale) * sign * codebook[index]
-struct iq3_s {
+struct iq3_s : signed_point_block<iq3_s, iq3_s_book, 32> {
     static constexpr std::string_view name = "iq3_s";
-    static constexpr std::size_t block_size = super_block_size;
     static constexpr std::uint32_t gguf_type = 21;
     using layout = nibble::layout::quads_and_signs<iq3_s_book>;
     using companion = q8_k;
@@ -38,22 +38,17 @@ struct iq3_s {
     static constexpr float safe_magnitude = float16_max * 16.0f;
     NIBBLE_INLINE static constexpr bool finite(const block& packed) noexcept { return is_finite_float16(packed.scale.get()); }
 
-    NIBBLE_INLINE static constexpr void decode(const block& packed, std::span<float, 256> values) noexcept {
-        for (std::size_t j = 0; j < 8; ++j) {
-            const float scale = sub_scale(packed, j);
-            for (std::size_t i = 0; i < 32; ++i) values[32 * j + i] = scale * static_cast<float>(level(packed, j, i));
-        }
+    NIBBLE_INLINE static constexpr float sub_scale(const block& packed, std::size_t j) noexcept {
+        const int code = (packed.sub_scales[j / 2] >> (4 * (j % 2))) & 15;
+        return float16_to_float(packed.scale.get()) * static_cast<float>(1 + 2 * code);
     }
+    NIBBLE_INLINE static constexpr std::size_t index(const block& packed, std::size_t k) noexcept {
+        return packed.index[k] | (((packed.high[k / 8] >> (k % 8)) & std::size_t{1}) << 8);
+    }
+    NIBBLE_INLINE static constexpr std::uint32_t signs(const block& packed, std::size_t k) noexcept { return packed.signs[k]; }
 
     static constexpr int code_bits = 5;
-    static constexpr std::size_t parts = 1;
     static constexpr panel_form panels = panels_of_magnitudes(16, factor_form::multiples, iq3_s_book::values);
-    NIBBLE_INLINE static void affine(const block& packed, std::size_t group, std::uint8_t (&codes)[32], float (&scale)[1],
-                                     float (&offset)[1]) noexcept {
-        scale[0] = sub_scale(packed, group);
-        offset[0] = -16.0f * scale[0];
-        for (std::size_t i = 0; i < 32; ++i) codes[i] = static_cast<std::uint8_t>(level(packed, group, i) + 16);
-    }
 
     static constexpr std::size_t unit_size = 32;
     struct rules {
@@ -129,17 +124,6 @@ struct iq3_s {
 
     NIBBLE_INLINE static void encode(std::span<const float, 256> values, block& packed) noexcept {
         encode_block<iq3_s>(values.data(), packed);
-    }
-
-private:
-    NIBBLE_INLINE static constexpr float sub_scale(const block& packed, std::size_t j) noexcept {
-        const int code = (packed.sub_scales[j / 2] >> (4 * (j % 2))) & 15;
-        return float16_to_float(packed.scale.get()) * static_cast<float>(1 + 2 * code);
-    }
-    NIBBLE_INLINE static constexpr int level(const block& packed, std::size_t j, std::size_t i) noexcept {
-        const std::size_t index = packed.index[8 * j + i / 4] | (((packed.high[j] >> (i / 4)) & std::size_t{1}) << 8);
-        const int magnitude = points<iq3_s_book>.values[index][i % 4];
-        return ((packed.signs[4 * j + i / 8] >> (i % 8)) & 1) != 0 ? -magnitude : magnitude;
     }
 };
 

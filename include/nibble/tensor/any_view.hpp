@@ -47,7 +47,7 @@ public:
     NIBBLE_INLINE constexpr any_view() noexcept = default;
     /// Checked: errc::unsupported_type, errc::size_mismatch, errc::overflow.
     NIBBLE_INLINE static result<any_view> make(format_id id, std::span<const std::byte> bytes, shape s) noexcept {
-        const auto checked = nibble::visit(id, [&](auto format) -> status { return nibble::view<decltype(format)>(bytes, s).status(); });
+        const auto checked = nibble::visit(id, [&](auto format) -> status { return packed_view<decltype(format)>(bytes, s).check(); });
         if (!checked) return checked;
         any_view v;
         v.id_ = id;

@@ -13,12 +13,15 @@ template <class F>
     requires(affine_format<F> && avx2::decoder<F>::in_registers && !(F::parts == 2 && avx2::decoder<F>::zero < 0))
 struct kernel<op::dequantize, F, isa::avx512> {
     static void run(const std::byte* packed, std::size_t rows, std::size_t cols, float* out) noexcept {
-        if (cols % avx512::run_size == 0) {  // rows follow one another without a seam
-            cols *= rows;
-            rows = 1;
-        }
+        const bool whole = cols % avx512::run_size == 0;  // then rows follow one another without a seam
+        if (whole && rows * cols * sizeof(float) >= avx2::larger_than_caches) return run_past_caches(packed, rows * cols / avx512::run_size, out);
+        run_in_caches(packed, whole ? 1 : rows, whole ? rows * cols : cols, out);
+    }
+    static constexpr op::dequantize::entry entry = &run;
+
+    /// For results of any size that are needed soon.
+    static void run_in_caches(const std::byte* packed, std::size_t rows, std::size_t cols, float* out) noexcept {
         const std::size_t runs = divide_up(cols, avx512::run_size), tail = cols % avx512::run_size;
-        if (tail == 0 && cols * sizeof(float) >= avx2::larger_than_caches) return run_past_caches(packed, runs, out);
         // One call of the decoder, tail included: it is most of the code that programs compile for a format.
         for (std::size_t r = 0; r < rows; ++r, packed += row_bytes<F>(cols)) {
             for (std::size_t i = 0; i < runs; ++i) {
@@ -33,11 +36,10 @@ struct kernel<op::dequantize, F, isa::avx512> {
             }
         }
     }
-    static constexpr op::dequantize::entry entry = &run;
 
 private:
     static void run_past_caches(const std::byte* packed, std::size_t runs, float* out) noexcept {
-        run(packed, 1, avx512::run_size, out);
+        run_in_caches(packed, 1, avx512::run_size, out);
         avx2::line_stream stream(out + avx512::run_size);
         for (std::size_t i = 1; i < runs; ++i) {
             decode(packed + i * avx512::run_bytes<F>, stream.room());

@@ -20,7 +20,9 @@ NIBBLE_INLINE void quantize_rows_best(const float* values, std::size_t rows, std
     const auto decode = [](const typename F::block* packed, std::size_t count, float* to) NIBBLE_LAMBDA_INLINE {
         // A decoder that was written for the level, or else the format's own, which becomes part of this kernel.
         using decoder = kernel<op::dequantize, F, Level>;
-        if constexpr (!std::is_base_of_v<kernel<op::dequantize, F, isa::reference>, decoder>) {
+        if constexpr (requires { decoder::run_in_caches; }) {
+            decoder::run_in_caches(reinterpret_cast<const std::byte*>(packed), 1, count * F::block_size, to);
+        } else if constexpr (!std::is_base_of_v<kernel<op::dequantize, F, isa::reference>, decoder>) {
             decoder::entry(reinterpret_cast<const std::byte*>(packed), 1, count * F::block_size, to);
         } else {
             for (std::size_t b = 0; b < count; ++b)
