@@ -70,8 +70,8 @@ fi
 # Instructions stand for time: on a shared machine the same compilation takes twice as long in some minutes as in others, and a large one suffers
 # more than a small one.
 instructions() { # SOURCE; in millions
-    "$compiler" -wrapper valgrind,--tool=cachegrind,--cache-sim=no,--cachegrind-out-file=/dev/null,--log-file="$work/count" \
-        -std=c++20 -O0 -I "$include" -isystem "$eigen" -S "$1.cpp" -o /dev/null
+    # -S: the assembler would be counted too, and write over the count.
+    compile "$1" -S -wrapper valgrind,--tool=cachegrind,--cache-sim=no,--cachegrind-out-file=/dev/null,--log-file="$work/count"
     sed -n 's/.*I *refs: *//p' count | sed 's/,//g; s/......$//'
 }
 base=$(instructions eigen) two=$(instructions two)

@@ -45,7 +45,7 @@ NIBBLE_INLINE auto visit(std::uint32_t gguf_type, Fn&& fn) {
 class any_view {
 public:
     NIBBLE_INLINE constexpr any_view() noexcept = default;
-    /// Checked: errc::unsupported_type, errc::size_mismatch, errc::overflow.
+    /// Checked: errc::unsupported_type, errc::size_mismatch, errc::overflow, errc::invalid_argument (null pointer).
     NIBBLE_INLINE static result<any_view> make(format_id id, std::span<const std::byte> bytes, shape s) noexcept {
         const auto checked = nibble::visit(id, [&](auto format) -> status { return packed_view<decltype(format)>(bytes, s).check(); });
         if (!checked) return checked;

@@ -117,7 +117,8 @@ consteval decoded_points<Book> decode_points() {
 }
 }  // namespace detail
 
-/// Expanded by the compiler, and only in programs that use a format with this codebook: 1 to 16 KB.
+/// Expanded by the compiler, and only in programs that use a format with this codebook, as long as nothing but templates mentions it
+/// (point_block.hpp): 1 to 16 KB.
 template <class Book>
 inline constexpr decoded_points<Book> points = detail::decode_points<Book>();
 

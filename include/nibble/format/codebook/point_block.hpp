@@ -61,8 +61,7 @@ struct shifted_point_block : point_block<Format, Length> {
 
     template <class Block>
     NIBBLE_INLINE static constexpr int level(const Block& packed, std::size_t i) noexcept {
-        const int level = points<Book>.values[Format::index(packed, i / 8)][i % 8];
-        return 8 * level + (Format::shifts_down(packed, i / 8) ? -1 : 1);
+        return 8 * points<Book>.values[Format::index(packed, i / 8)][i % 8] + (Format::shifts_down(packed, i / 8) ? -1 : 1);
     }
 };
 

@@ -13,13 +13,16 @@ template <class F>
     requires(affine_format<F> && avx2::decoder<F>::in_registers && !(F::parts == 2 && avx2::decoder<F>::zero < 0))
 struct kernel<op::dequantize, F, isa::avx512> {
     static void run(const std::byte* packed, std::size_t rows, std::size_t cols, float* out) noexcept {
-        const bool whole = cols % avx512::run_size == 0;  // then rows follow one another without a seam
-        if (whole && rows * cols * sizeof(float) >= avx2::larger_than_caches) return run_past_caches(packed, rows * cols / avx512::run_size, out);
-        run_in_caches(packed, whole ? 1 : rows, whole ? rows * cols : cols, out);
+        if (cols % avx512::run_size == 0) {  // rows follow one another without a seam
+            cols *= rows;
+            rows = 1;
+            if (cols * sizeof(float) >= avx2::larger_than_caches) return run_past_caches(packed, cols / avx512::run_size, out);
+        }
+        run_in_caches(packed, rows, cols, out);
     }
     static constexpr op::dequantize::entry entry = &run;
 
-    /// For results of any size that are needed soon.
+    /// The same for who needs the floats soon, however many: it does not bring the code for results past the caches along.
     static void run_in_caches(const std::byte* packed, std::size_t rows, std::size_t cols, float* out) noexcept {
         const std::size_t runs = divide_up(cols, avx512::run_size), tail = cols % avx512::run_size;
         // One call of the decoder, tail included: it is most of the code that programs compile for a format.

@@ -18,7 +18,8 @@ NIBBLE_INLINE void quantize_rows_best(const float* values, std::size_t rows, std
     kernel<op::quantize, F, Level>::entry(values, rows, cols, importance, out);
     const std::size_t blocks_per_row = cols / F::block_size;
     const auto decode = [](const typename F::block* packed, std::size_t count, float* to) NIBBLE_LAMBDA_INLINE {
-        // A decoder that was written for the level, or else the format's own, which becomes part of this kernel.
+        // A decoder that was written for the level, for floats that stay in the cache if it tells them apart, or else the format's own, which becomes
+        // part of this kernel.
         using decoder = kernel<op::dequantize, F, Level>;
         if constexpr (requires { decoder::run_in_caches; }) {
             decoder::run_in_caches(reinterpret_cast<const std::byte*>(packed), 1, count * F::block_size, to);
